@@ -5,7 +5,7 @@ become the JSON Schemas and the AsyncAPI document. Offsets are Unicode code poin
 ``article[field][start:end] == text``.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 from msgspec import Meta, Struct
@@ -16,10 +16,11 @@ EntityType = Literal["PER", "ORG", "LOC", "FAC", "EVENT", "PRODUCT", "MISC"]
 """One set of entity types for every language."""
 
 FieldName = Literal["title", "body"]
+StageName = Literal["language", "entities", "summary"]
 StageStatus = Literal["ok", "unsupported_language"]
 
-ENRICHED_SCHEMA = "enriched-article/1"
-DEAD_LETTER_SCHEMA = "dead-letter/1"
+ENRICHED_SCHEMA: Final = "enriched-article/1"
+DEAD_LETTER_SCHEMA: Final = "dead-letter/1"
 
 Text = Annotated[str, Meta(pattern=r"^[^\u0000]*$")]
 Offset = Annotated[int, Meta(ge=0)]
@@ -131,7 +132,7 @@ class Provenance(Struct, frozen=True):
     enriched_at: Annotated[str, Meta(description="RFC 3339 in UTC.")]
     source: Annotated[Source, Meta(description="The record it came from.")]
     models: Annotated[list[Model], Meta(description="The models that took part.")]
-    stages: Annotated[dict[Literal["language", "entities", "summary"], Stage], Meta(description="How each stage went.")]
+    stages: Annotated[dict[StageName, Stage], Meta(description="How each stage went.")]
 
 
 class EnrichedArticle(Struct, frozen=True):

@@ -55,6 +55,11 @@ class Settings:
     batch_articles: int = _row(32, "Articles of one micro-batch at most.", low=1)
     lane_articles: int = _row(64, "Articles in flight per partition at most.", low=1)
     process_memory_mb: int = _row(2048, "An enricher process above this (MiB, resident) is replaced.", low=64)
+    brake_share: float = _row(
+        0.5, "Share of recent articles that may fail for causes not their own before the worker holds instead of dead-lettering.", low=0
+    )
+    brake_articles: int = _row(50, "How many recent articles that share is of; a fifth of them must have been seen.", low=5)
+    group_instance: str = _row("", "Static membership: an id no other running worker has (a StatefulSet's pod name); empty: none.")
     session_timeout: float = _row(10.0, "Seconds until a silent member leaves the group.", low=1)
     rebalance_timeout: float = _row(60.0, "Seconds a member may take to hand over its partitions.", low=1)
     drain_timeout: float = _row(25.0, "Seconds a stopping worker may take to finish; then it ends un-acked (exit code 75).", low=1)
@@ -106,6 +111,12 @@ def reference() -> Iterator[tuple[str, str, str]]:
     for row in fields(Settings):
         default = row.metadata["shown"] or ("" if row.default is MISSING else str(row.default))
         yield PREFIX + row.name.upper(), default, row.metadata["doc"]
+
+
+def page_url(host: str, port: int) -> str:
+    """Where a person finds what is served at this address: ``http://host:port/``."""
+    shown = "localhost" if host in {"0.0.0.0", "::"} else f"[{host}]" if ":" in host else host  # noqa: S104 - compared, not bound
+    return f"http://{shown}:{port}/"
 
 
 def unknown(environ: Mapping[str, str]) -> list[str]:
