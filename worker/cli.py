@@ -1,0 +1,263 @@
+"""The `khabar` command: one short function a verb; what a verb does stands in ``worker/commands``.
+
+Errors of a person are one line on standard error and exit code 2, never a traceback; Ctrl-C is 130. Heavy modules are
+imported inside the verbs, so that ``khabar --help`` answers at once.
+"""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from worker.errors import REASONS, UserError
+from worker.settings import Settings, unknown
+
+app = typer.Typer(
+    name="khabar",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    help="""Khabar enriches news articles in a Kafka stream with language, named entities and a summary.
+
+Every setting is a `KHABAR_*` variable; `khabar settings` lists them.
+
+Begin with `khabar demo`: it needs no broker and shows everything.""",
+)
+topics_app = typer.Typer(no_args_is_help=True, help="The three topics: make them, check them.")
+models_app = typer.Typer(no_args_is_help=True, help="Models: what is there, is it sound, fetch Stanza's own, train the bundled ones.")
+app.add_typer(topics_app, name="topics")
+app.add_typer(models_app, name="models")
+
+Paths = Annotated[
+    list[str], typer.Argument(metavar="PATH…", help="`.txt`, `.json` or `.jsonl` files, folders of them, or `-` for standard input.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="For programs: one JSON object a line.")]
+
+
+def settings() -> Settings:
+    """The settings of this process, with a warning line for every variable that looks like one but is none."""
+    for name in unknown(os.environ):
+        sys.stderr.write(f"khabar: warning: {name} is no setting; `khabar settings` lists them\n")
+    return Settings.from_env(os.environ)
+
+
+@app.command()
+def worker() -> None:
+    """Run the worker until SIGTERM or Ctrl-C: finish what is in flight, commit, exit 0.
+
+    Serves the live page, `/metrics`, `/live` and `/ready` on `KHABAR_HTTP_PORT`. Make the topics first:
+
+    - `khabar topics create --partitions 6`
+    - `KHABAR_BROKERS=kafka:9092 khabar worker`
+    """
+    from worker.stream.app import run
+
+    run(settings())
+
+
+@app.command()
+def demo(
+    paths: Annotated[list[str] | None, typer.Argument(metavar="[PATH…]", help="Articles to show instead of the samples.")] = None,
+    *,
+    once: Annotated[bool, typer.Option("--once", help="End when all are through: exit code 0, or 1 when one is lost.")] = False,
+) -> None:
+    """Watch the whole stream work, with a broker of its own: nothing to install, nothing to set.
+
+    - `khabar demo`
+    - `khabar demo --once article.txt`
+    """
+    from worker.commands.demo import run
+
+    raise typer.Exit(run(settings(), paths=paths or [], once=once))
+
+
+@app.command()
+def enrich(paths: Paths, *, as_json: AsJson = False) -> None:
+    """Enrich files without Kafka: the same enrichment, printed.
+
+    A bad article is a line on standard error; the others go on, and the exit code is 1.
+
+    - `khabar enrich article.txt`
+    - `curl -s https://example.org/article.json | khabar enrich --json - | jq .entities`
+    """
+    from worker.commands.enrich import run
+
+    raise typer.Exit(run(settings(), paths=paths, as_json=as_json))
+
+
+@app.command()
+def publish(paths: Paths) -> None:
+    """Send articles to the input topic, and wait until the broker has them all.
+
+    An article's id is its key, so that its versions keep their order.
+
+    - `khabar publish today.jsonl`
+    """
+    from worker.commands.publish import run
+
+    raise typer.Exit(run(settings(), paths=paths))
+
+
+@app.command()
+def tail(
+    topic: Annotated[str | None, typer.Argument(help="Any topic. Default: the enriched articles.")] = None,
+    *,
+    as_json: AsJson = False,
+    from_beginning: Annotated[bool, typer.Option("--from-beginning", help="Begin with the oldest record, not the next one.")] = False,
+    number: Annotated[int | None, typer.Option("-n", "--number", min=1, help="End after so many records.")] = None,
+    end: Annotated[bool, typer.Option("-e", "--exit", help="End at the end of the topic.")] = False,
+) -> None:
+    """Print what arrives on a topic: enriched articles and dead letters readably, anything else as text.
+
+    - `khabar tail`
+    - `khabar tail articles.dead-letter --from-beginning --exit`
+    - `khabar tail --json -n 100 | jq -r .language.code`
+    """
+    from worker.commands.tail import run
+
+    run(settings(), topic=topic, as_json=as_json, from_beginning=from_beginning, number=number, end=end)
+
+
+@app.command()
+def replay(
+    *,
+    reason: Annotated[list[str] | None, typer.Option(help=f"Only these; may be given more than once: {', '.join(REASONS)}.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Count what would be replayed; send nothing.")] = False,
+) -> None:
+    """Put dead letters back on the input topic: original bytes, key and headers.
+
+    Each dead letter goes back once: the next run goes on where the last one ended, even if it was killed.
+
+    - `khabar replay --dry-run`
+    - `khabar replay --reason enrich_timeout --reason worker_crashed`
+    """
+    from worker.commands.replay import run
+
+    raise typer.Exit(run(settings(), reasons=reason or [], dry_run=dry_run))
+
+
+@app.command()
+def evaluate(
+    file: Annotated[Path, typer.Argument(metavar="FILE.bio", help="A word and its tag a line, a blank line between sentences.")],
+    *,
+    language: Annotated[str, typer.Option(help="Language of the sentences: `ar`, `fa`, `en` …")],
+    as_json: AsJson = False,
+) -> None:
+    """Measure the models that are set: exact-span precision, recall and F1.
+
+    - `khabar evaluate --language ar test.bio`
+    - `KHABAR_MODELS=fast khabar evaluate --language fa test.bio --json`
+    """
+    from worker.commands.evaluate import run
+
+    run(settings(), file=file, language=language, as_json=as_json)
+
+
+@app.command("settings")
+def show_settings() -> None:
+    """List every setting: variable, value now (secrets masked), meaning."""
+    from worker.commands.about import print_settings
+
+    print_settings(settings())
+
+
+@app.command()
+def schemas(
+    out: Annotated[Path, typer.Option(help="Folder to write to.")] = Path("schemas"),
+) -> None:
+    """Write the JSON Schemas of the three records and the AsyncAPI document."""
+    from worker.commands.about import write_schemas
+
+    write_schemas(out)
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    from worker import __version__
+
+    sys.stdout.write(f"khabar {__version__}\n")
+
+
+@topics_app.command("create")
+def topics_create(
+    *,
+    partitions: Annotated[int, typer.Option(min=1, help="Of each topic: the most workers that can share the load.")] = 6,
+    replication_factor: Annotated[int, typer.Option(help="Of each topic; -1 takes the broker's default.")] = -1,
+) -> None:
+    """Make the three topics. What is there already is no error, other numbers of partitions are one.
+
+    - `khabar topics create --partitions 12 --replication-factor 3`
+    """
+    from worker.commands.topics import create
+
+    for line in create(settings(), partitions=partitions, replication_factor=replication_factor):
+        sys.stdout.write(line + "\n")
+
+
+@topics_app.command("check")
+def topics_check() -> None:
+    """See whether the three topics are there and take records of the size the settings want; exit code 1 if not."""
+    from worker.commands.topics import check
+
+    facts, faults = check(settings())
+    sys.stdout.write("".join(line + "\n" for line in facts))
+    sys.stderr.write("".join(f"khabar: {line}\n" for line in faults))
+    raise typer.Exit(1 if faults else 0)
+
+
+@models_app.command("list")
+def models_list(*, as_json: AsJson = False) -> None:
+    """What models there are: name, version, size, checksum, figures."""
+    from worker.commands.models import list_models
+
+    list_models(settings(), as_json=as_json)
+
+
+@models_app.command("verify")
+def models_verify() -> None:
+    """Check every model file against its checksum; exit code 1 when one differs."""
+    from worker.commands.models import verify
+
+    raise typer.Exit(verify(settings()))
+
+
+@models_app.command("pull")
+def models_pull(languages: Annotated[list[str], typer.Argument(metavar="LANGUAGE…", help="`ar fa en` …")]) -> None:
+    """Fetch Stanza's own packages into `KHABAR_MODEL_DIR`; `KHABAR_MODELS=official` uses them.
+
+    - `khabar models pull ar fa de`
+    - `KHABAR_MODELS=official khabar worker`
+    """
+    from worker.commands.models import pull
+
+    pull(settings(), languages=languages)
+
+
+@models_app.command("train", context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})
+def models_train(context: typer.Context) -> None:
+    """Train the bundled models anew (extra `train`); `khabar models train --help` tells more."""
+    from worker.commands.models import train
+
+    train(context.args)
+
+
+def main() -> None:
+    """Entry point: one line for what a person can put right."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(encoding="utf-8", errors="backslashreplace")  # type: ignore[union-attr]  # articles are Unicode whatever the locale
+    try:
+        app()
+    except UserError as error:
+        sys.stderr.write(f"khabar: {' '.join(str(error).split())}\n")
+        sys.exit(error.exit_code)
+    except BrokenPipeError:  # `khabar tail | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""What the verbs of `khabar` do; ``worker/cli.py`` only names them."""

@@ -1,0 +1,85 @@
+"""`khabar models`: what models are there, whether they are sound, fetching Stanza's own, training the bundled ones."""
+
+import sys
+from collections.abc import Sequence
+
+import msgspec
+from rich.table import Table
+
+from worker.commands.console import output, say
+from worker.errors import UserError
+from worker.settings import Settings
+
+FAILED = 1
+MB = 1_000_000
+
+
+def list_models(settings: Settings, *, as_json: bool) -> None:
+    """Print every model at hand, the one in use marked.
+
+    Raises:
+        ModelError: a directory that is there cannot be understood.
+    """
+    from worker.nlp.models import listing
+
+    rows = listing(settings)
+    if as_json:
+        for row in rows:
+            sys.stdout.write(msgspec.json.encode(row, enc_hook=str).decode() + "\n")
+        return
+    table = Table("", "name", "version", "languages", "MB", "sha256", "where", "figures", box=None, pad_edge=False)
+    for row in rows:
+        figures = "  ".join(f"{name} {value}" for name, value in row.figures.items())
+        size = f"{row.bytes / MB:.1f}"
+        table.add_row(
+            "*" if row.used else "", row.name, row.version, " ".join(row.languages), size, row.sha256[:12], str(row.path), figures
+        )
+    output().print(table)
+    if not any(row.used for row in rows):
+        say(f"KHABAR_MODELS={settings.models} names none of these")
+
+
+def verify(settings: Settings) -> int:
+    """Check every file's checksum; a line each, and exit code 1 when one differs.
+
+    Raises:
+        ModelError: a directory that is there cannot be understood.
+    """
+    from worker.nlp.models import verify as checks
+
+    code = 0
+    for check in checks(settings):
+        if check.problem:
+            say(f"{check.path}: {check.problem}")
+            code = FAILED
+        else:
+            sys.stdout.write(f"{check.path}: ok\n")
+    return code
+
+
+def pull(settings: Settings, *, languages: Sequence[str]) -> None:
+    """Fetch Stanza's tokenizer and tagger of each language into ``KHABAR_MODEL_DIR``.
+
+    Raises:
+        ModelError: the network, the server, a checksum or the disk.
+    """
+    from worker.nlp.pull import pull as fetch
+
+    for done in fetch(languages, directory=settings.model_dir, show_progress=sys.stderr.isatty()):
+        packages = ", ".join(f"{processor} {package}" for processor, package in done.packages.items())
+        sys.stdout.write(f"{done.language}: {packages}, {done.bytes / MB:.1f} MB in {done.seconds:.0f} s, sha256 {done.sha256}\n")
+        sys.stdout.flush()
+
+
+def train(arguments: Sequence[str]) -> None:
+    """Hand the arguments to the recipe's own command line.
+
+    Raises:
+        UserError: the extra ``train`` is not installed.
+    """
+    try:
+        from worker.nlp.train.run import main
+    except ModuleNotFoundError as error:
+        message = f"training needs the extra `train` ({error.name} is missing): pip install 'khabar[train]'"
+        raise UserError(message) from error
+    main(arguments)
