@@ -1,0 +1,63 @@
+"""An enricher that does what the article's bytes say: the pool's real processes, pipes and signals without any model."""
+
+import os
+import signal
+import time
+from collections.abc import Sequence
+
+from worker.enrich.job import Done, Failed, Job
+from worker.errors import ModelError
+from worker.records import Model
+from worker.settings import Settings
+from worker.stream.child import Loaded
+
+MODEL = Model(stage="entities", name="standin", version="1", sha256="0" * 64)
+
+
+def load(settings: Settings) -> Loaded:  # noqa: ARG001 - a factory's signature
+    """Make the stand-in."""
+    return Loaded(run=_run, models=[MODEL])
+
+
+def refuse(settings: Settings) -> Loaded:  # noqa: ARG001 - a factory's signature
+    """Fail as a missing model does."""
+    message = "no model here"
+    raise ModelError(message)
+
+
+def break_down(settings: Settings) -> Loaded:  # noqa: ARG001 - a factory's signature
+    """Fail as a bug does."""
+    message = "bug"
+    raise RuntimeError(message)
+
+
+def _run(jobs: Sequence[Job]) -> list[Done | Failed]:
+    return [_answer(job, mates=len(jobs)) for job in jobs]
+
+
+def _answer(job: Job, *, mates: int) -> Done | Failed:
+    command, _, argument = job.value.partition(b" ")
+    if command == b"CRASH":
+        os.kill(os.getpid(), signal.SIGKILL)
+    elif command == b"HANG":
+        time.sleep(1000)
+    elif command == b"LEAK":
+        hoard = [bytearray(2**20) for _ in range(int(argument))]
+        time.sleep(1000 if hoard else 0)
+    elif command == b"CRASH-ONCE" and not os.path.exists(argument):  # noqa: PTH110 - bytes
+        open(argument, "wb").close()  # noqa: PTH123 - bytes
+        os.kill(os.getpid(), signal.SIGKILL)
+    elif command == b"SLEEP":
+        time.sleep(float(argument))
+    elif command == b"FAIL":
+        return Failed(reason="enrich_failed", stage="entities", error="as told")
+    return Done(
+        value=b'{"n":%d,"mates":%d,"pid":%d}' % (job.offset, mates, os.getpid()),
+        key=job.key or b"k",
+        headers=[],
+        ce_id="0",
+        article_id=str(job.offset),
+        language="en",
+        seconds={"language": 0.001},
+        entities={"PER": 1},
+    )

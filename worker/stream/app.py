@@ -1,0 +1,229 @@
+"""The worker: start in order, run until a signal, drain, exit.
+
+Start: web server (probes answer at once) → broker and models, side by side → topics → Faust. SIGTERM or SIGINT: no new
+articles, finish and commit what is in flight, leave the group, exit 0; not done within the drain timeout: exit 75, and
+what was in flight is delivered again.
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+import tempfile
+from collections.abc import Coroutine, Mapping
+from pathlib import Path
+from typing import Any, NoReturn
+
+import faust
+from faust.types import TP
+
+from worker import __version__, log, metrics
+from worker.enrich.job import Headers
+from worker.settings import Settings
+from worker.status import Status
+from worker.stream import connect
+from worker.stream.agent import add_agent
+from worker.stream.brake import Brake
+from worker.stream.child import DEFAULT_FACTORY
+from worker.stream.consumer import StreamApp
+from worker.stream.delivery import Delivery
+from worker.stream.fence import Fence
+from worker.stream.health import start_deadline, watch_lag
+from worker.stream.lane import Flow, Lanes, Partition
+from worker.stream.pool import Pool
+
+logger = log.get()
+
+MAX_POLL_INTERVAL_SECONDS = 604800.0
+"""Out of the way: with all buffers full for that long the client would leave the group, alive and silent."""
+MOST_FETCHED_BYTES = 2**20
+"""Of a partition at a time; a single larger record is fetched all the same (KIP-74)."""
+REQUEST_OVERHEAD_BYTES = 2**20
+"""Room for headers, keys and framing beside the largest value."""
+
+
+class Parts:
+    """Everything the stream is made of, wired together."""
+
+    def __init__(self, settings: Settings, status: Status, pool: Pool) -> None:
+        """Make the parts that need no running app."""
+        self.settings = settings
+        self.status = status
+        self.pool = pool
+        self.fence = Fence(session_timeout=settings.session_timeout)
+        self.brake = Brake(share=settings.brake_share, articles=settings.brake_articles, status=status)
+        self.app = make_app(settings)
+        self.app.parts = self
+        self.delivery = Delivery(settings, send=self._send, status=status, permit=self.fence.opened)
+        self.lanes = Lanes(
+            pool=pool,
+            delivery=self.delivery,
+            brake=self.brake,
+            full_at=settings.lane_articles,
+            flow=Flow(
+                pause=lambda partition: self.app.consumer.on_buffer_full(TP(*partition)),
+                resume=lambda partition: self.app.consumer.on_buffer_drop(TP(*partition)),
+            ),
+        )
+        add_agent(self.app, topic=settings.input_topic)
+
+    async def _send(self, topic: str, key: bytes | None, value: bytes | None, headers: Headers) -> None:
+        producer: Any = self.app.producer  # our own, see StreamApp
+        await producer.send_acknowledged(topic, key, value, headers)
+
+    async def lag(self) -> Mapping[Partition, int]:
+        """Articles of each assigned partition that are not acknowledged yet."""
+        consumer = self.app.consumer
+        assigned = consumer.assignment()
+        ends = await consumer.highwaters(*assigned) if assigned else {}
+        lag: dict[Partition, int] = {}
+        for tp, last in ends.items():
+            partition = (tp.topic, tp.partition)
+            reached = self.lanes.next_offset.get(partition)
+            if reached is None:  # nothing acknowledged in this generation
+                reached = (await consumer.position(tp) or 0) - self.lanes.in_flight(partition)
+            lag[partition] = max(0, last - reached)
+        return lag
+
+
+def make_app(settings: Settings) -> StreamApp:
+    """Faust's app with the settings that lose nothing under load (``docs/reliability.md`` tells why each)."""
+    session = settings.session_timeout
+    heaviest = settings.max_output_bytes + REQUEST_OVERHEAD_BYTES
+    return StreamApp(
+        id=settings.group,
+        broker=[f"kafka://{broker}" for broker in settings.broker_list],
+        broker_credentials=connect.credentials(settings),
+        broker_request_timeout=max(12.0, session + 1),  # the default of 90 s waits out a hung broker
+        broker_session_timeout=session,
+        broker_heartbeat_interval=max(0.3, min(3.0, session / 5)),
+        broker_rebalance_timeout=settings.rebalance_timeout,
+        broker_max_poll_interval=MAX_POLL_INTERVAL_SECONDS,
+        broker_max_poll_records=100,
+        broker_commit_interval=1.0,
+        consumer_group_instance_id=settings.group_instance or None,
+        consumer_metadata_max_age_ms=10_000,  # new partitions are seen within seconds
+        consumer_max_fetch_size=MOST_FETCHED_BYTES,
+        consumer_auto_offset_reset="earliest",
+        producer_acks=-1,
+        producer_request_timeout=15.0,  # the default is 20 minutes
+        producer_metadata_max_age_ms=10_000,
+        producer_max_request_size=heaviest,
+        producer_compression_type="gzip",  # every consumer can read it
+        stream_buffer_maxsize=32,  # less to do again after a crash
+        stream_wait_empty=True,  # False loses articles at SIGTERM
+        topic_disable_leader=True,
+        topic_allow_declare=False,  # topics belong to operations
+        table_standby_replicas=0,
+        web_enabled=False,
+        autodiscover=False,
+        datadir=Path(tempfile.gettempdir()) / f"khabar-{os.getpid()}",
+        store="memory://",
+    )
+
+
+class Worker(faust.Worker):
+    """Faust's worker: quiet, our logs, and with a deadline for its stop."""
+
+    def __init__(self, app: StreamApp, *, drain_timeout: float, loop: asyncio.AbstractEventLoop) -> None:
+        """Prepare to run ``app``."""
+        super().__init__(app, quiet=True, redirect_stdouts=False, override_logging=False, loop=loop)
+        self.spinner = None
+        self._drain_timeout = drain_timeout
+
+    def _schedule_shutdown(self, signal: signal.Signals) -> None:
+        if not self._signal_stop_time:
+            logger.info("stopping", signal=signal.name, drain_timeout=self._drain_timeout)
+            start_deadline(self._drain_timeout)
+        super()._schedule_shutdown(signal)
+
+
+def run(settings: Settings, *, factory: str = DEFAULT_FACTORY) -> NoReturn:
+    """Run the worker; returns by ``SystemExit``: 0 after a drained stop.
+
+    Args:
+        settings: everything it runs with.
+        factory: ``module:function`` that makes what an enricher process runs.
+
+    Raises:
+        UserError: models, credentials, certificates: one line, before anything is consumed.
+    """
+    from worker.web import WebServer
+
+    log.configure(level=settings.log_level, form=settings.log_format)
+    logger.info("starting", version=__version__, **dict(settings.rows()))
+    status = Status(stall_timeout=settings.stall_timeout)
+    web = WebServer(settings, status, metrics.REGISTRY)
+    web.start()
+    logger.info("listening", url=web.url)
+    pool = Pool(settings, factory=factory)
+    try:
+        run_stream(settings, status, pool)
+    finally:
+        pool.close()
+        web.stop()
+
+
+def run_stream(settings: Settings, status: Status, pool: Pool) -> NoReturn:
+    """Run everything but the web server; see `run`."""
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    if not _interruptible(loop, _prepare(settings, status, pool), drain_timeout=settings.drain_timeout):
+        logger.info("stopped", while_doing="start")
+        sys.exit(0)
+    parts = Parts(settings, status, pool)
+
+    async def watch() -> None:
+        await watch_lag(parts.lag, status)
+
+    async def on_drained(*_: Any, **__: Any) -> None:  # noqa: ANN401 - a Faust signal's arguments
+        parts.lanes.release("stopped")
+        await pool.stop()
+
+    parts.app.task(watch)
+    parts.app.on_before_shutdown.connect(on_drained)
+    try:
+        Worker(parts.app, drain_timeout=settings.drain_timeout, loop=loop).execute_from_commandline()
+    finally:
+        logger.info("stopped")
+
+
+async def _prepare(settings: Settings, status: Status, pool: Pool) -> None:
+    """Models and broker side by side, then the topics."""
+
+    async def load() -> None:
+        metrics.show_models(await pool.start())
+        status.met("models")
+        logger.info("models_loaded", processes=settings.processes)
+
+    async def reach() -> None:
+        await connect.wait_for_broker(settings)
+        await connect.wait_for_topics(settings, status)
+
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(load())
+        tasks.create_task(reach())
+
+
+def _interruptible(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, None], *, drain_timeout: float) -> bool:
+    """Run ``work``; False when SIGTERM or SIGINT ended it. The first error of a group is raised alone."""
+    task = loop.create_task(work)
+
+    def stop() -> None:
+        start_deadline(drain_timeout)
+        task.cancel()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop)
+    try:
+        loop.run_until_complete(task)
+    except asyncio.CancelledError:
+        return False
+    except BaseExceptionGroup as group:
+        raise group.exceptions[0] from None
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            with contextlib.suppress(ValueError):
+                loop.remove_signal_handler(number)
+    return True

@@ -1,0 +1,56 @@
+"""Lag, the watchdog and the deadline: what tells, and what ends, a worker that does not get on."""
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable, Mapping
+
+from worker import log, metrics
+from worker.status import Status
+from worker.stream.fatal import UNACKED_EXIT_CODE, end
+from worker.stream.lane import Partition
+
+LAG_SECONDS = 3.0
+"""Seconds between two measurements of the lag."""
+ANSWER_SECONDS = 10.0
+GRACE_SECONDS = 15.0
+"""Between ``/live`` failing and the worker ending itself, for those that nobody probes."""
+
+logger = log.get()
+
+Measure = Callable[[], Awaitable[Mapping[Partition, int]]]
+"""Lag, in articles, of every assigned partition."""
+
+
+async def watch_lag(measure: Measure, status: Status) -> None:
+    """Publish the lag, and end the process un-acked when there is lag and no progress for too long.
+
+    The lag is asked from the broker each time, not taken from the last fetch: a consumer that stopped fetching must
+    not look idle.
+    """
+    shown: set[Partition] = set()
+    while True:
+        await asyncio.sleep(LAG_SECONDS)
+        try:
+            lag = dict(await asyncio.wait_for(measure(), timeout=ANSWER_SECONDS))
+        except Exception as error:  # noqa: BLE001 - the broker may be away; the last lag stays
+            logger.warning("lag_unknown", error=f"{type(error).__name__}: {error}")
+        else:
+            for topic, partition in shown - lag.keys():
+                metrics.CONSUMER_LAG.remove(topic, str(partition))
+            for (topic, partition), count in lag.items():
+                metrics.CONSUMER_LAG.labels(topic=topic, partition=str(partition)).set(count)
+            shown = set(lag)
+            status.lag(lag)
+        stalled = status.stalled_for()
+        if stalled:
+            logger.error("stalled", seconds=round(stalled), hint="lag and no progress; the worker ends so that it is restarted")
+            await asyncio.sleep(GRACE_SECONDS)
+            if status.stalled_for():
+                end("stalled", code=UNACKED_EXIT_CODE)
+
+
+def start_deadline(seconds: float) -> None:
+    """End the process after ``seconds`` whatever it is waiting for: a drain with the broker gone never finishes."""
+    timer = threading.Timer(seconds, end, args=("drain_deadline",), kwargs={"code": UNACKED_EXIT_CODE})
+    timer.daemon = True
+    timer.start()

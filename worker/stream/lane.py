@@ -1,0 +1,228 @@
+"""Ordered lanes, one a partition: compute in any order, deliver and acknowledge in the partition's.
+
+An article enters its lane with the pool already at work on it. The lane delivers what is finished at its head, waits
+for the broker, and only then acknowledges, in offset order: the run of acknowledged offsets has no gap, so a commit
+never passes an article without an output. Several articles at the head go out together, but never two with the same key,
+so order per key holds even where one of them has to be sent again.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from itertools import islice
+from typing import NamedTuple
+
+from worker import log, metrics
+from worker.enrich.job import Done, Headers, Job
+from worker.stream.brake import Brake
+from worker.stream.delivery import Delivery
+from worker.stream.fatal import end
+from worker.stream.pool import Outcome, Pool
+
+MOST_BYTES_IN_FLIGHT = 64 * 2**20
+"""Raw bytes of articles in flight, all lanes together: what bounds memory whatever the backlog."""
+SENDS_AT_ONCE = 16
+
+logger = log.get()
+
+Partition = tuple[str, int]
+"""Topic and partition."""
+
+
+class Record(NamedTuple):
+    """A record of the input topic, whatever client read it."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+    timestamp_ms: int | None
+
+
+class Flow(NamedTuple):
+    """Stops and resumes fetching of one partition; what is already fetched may still come."""
+
+    pause: Callable[[Partition], None]
+    resume: Callable[[Partition], None]
+
+
+class _Entry(NamedTuple):
+    record: Record
+    job: Job | None
+    outcome: "asyncio.Future[Outcome] | None"
+    ack: Callable[[], Awaitable[object]]
+
+
+class _Lane:
+    """Articles of one partition, in offset order."""
+
+    def __init__(self, *, deliver: Callable[[_Entry], Awaitable[None]], done: Callable[[_Entry], None]) -> None:
+        self._deliver = deliver
+        self._done = done
+        self._more = asyncio.Event()
+        self.entries: deque[_Entry] = deque()
+        self.task = asyncio.create_task(self._run())
+
+    def add(self, entry: _Entry) -> None:
+        self.entries.append(entry)
+        self._more.set()
+
+    async def _run(self) -> None:
+        while True:
+            while not self.entries:
+                self._more.clear()
+                await self._more.wait()
+            head = self.entries[0].outcome
+            if head is not None:
+                await asyncio.wait({head})
+            window = self._window()
+            if len(window) == 1:
+                await self._deliver(window[0])
+            else:
+                await asyncio.gather(*map(self._deliver, window))
+            for entry in window:
+                await entry.ack()
+                self.entries.popleft()
+                self._done(entry)
+
+    def _window(self) -> list[_Entry]:
+        """Finished articles at the head, no key twice."""
+        window: list[_Entry] = []
+        keys: set[bytes | None] = set()
+        for entry in islice(self.entries, SENDS_AT_ONCE):
+            if entry.outcome is not None and not entry.outcome.done():
+                break
+            key = _output_key(entry)
+            if key in keys:
+                break
+            keys.add(key)
+            window.append(entry)
+        return window
+
+
+class Lanes:
+    """Every lane of the current generation."""
+
+    def __init__(self, *, pool: Pool, delivery: Delivery, brake: Brake, full_at: int, flow: Flow) -> None:
+        """Prepare.
+
+        Args:
+            pool: enriches.
+            delivery: publishes.
+            brake: holds articles that fail for a cause not their own.
+            full_at: articles in flight at which a partition is paused; at half of it, it is resumed.
+            flow: pauses and resumes fetching.
+        """
+        self._pool = pool
+        self._delivery = delivery
+        self._brake = brake
+        self._full_at = full_at
+        self._flow = flow
+        self._lanes: dict[Partition, _Lane] = {}
+        self._paused: set[Partition] = set()
+        self._bytes = 0
+        self._room = asyncio.Event()
+        self.next_offset: dict[Partition, int] = {}
+        """First offset not acknowledged yet, of every partition that has been worked on in this generation."""
+
+    async def put(self, record: Record, *, ack: Callable[[], Awaitable[object]], wanted: Callable[[], bool]) -> None:
+        """Take a record in; waits while the brake is on or too many bytes are in flight.
+
+        Args:
+            record: the next record of its partition.
+            ack: acknowledges it.
+            wanted: asked after waiting: False when the record's generation is over, then it is left to its successor.
+        """
+        size = len(record.value or b"")
+        await self._brake.released()
+        while self._bytes and self._bytes + size > MOST_BYTES_IN_FLIGHT:
+            self._room.clear()
+            await self._room.wait()
+        if not wanted():
+            return
+        metrics.ARTICLES_CONSUMED.inc()
+        job = None if record.value is None else Job(record.value, record.key, record.headers, *_position(record))
+        outcome = None if job is None else self._pool.submit(job)
+        partition = (record.topic, record.partition)
+        lane = self._lanes.get(partition) or self._open(partition)
+        lane.add(_Entry(record, job, outcome, ack))
+        self._count(size, 1)
+        if len(lane.entries) >= self._full_at and partition not in self._paused:
+            self._paused.add(partition)
+            self._flow.pause(partition)
+
+    def is_full(self, partition: Partition) -> bool:
+        """Whether no more of this partition should be fetched now."""
+        return partition in self._paused
+
+    def release(self, why: str) -> int:
+        """Give up everything in flight, unpublished and un-acked; whoever owns the partitions next gets it again."""
+        count = 0
+        for lane in self._lanes.values():
+            lane.task.cancel()
+            for entry in lane.entries:
+                count += 1
+                self._count(-len(entry.record.value or b""), -1)
+                if entry.outcome is not None:
+                    entry.outcome.cancel()
+        self._lanes.clear()
+        self._paused.clear()
+        self.next_offset.clear()
+        self._room.set()
+        metrics.ARTICLES_RELEASED.inc(count)
+        if count:
+            logger.warning("articles_released", articles=count, why=why)
+        return count
+
+    def in_flight(self, partition: Partition) -> int:
+        """Articles of a partition that are not acknowledged yet."""
+        lane = self._lanes.get(partition)
+        return len(lane.entries) if lane else 0
+
+    def _open(self, partition: Partition) -> _Lane:
+        lane = self._lanes[partition] = _Lane(deliver=self._deliver, done=self._done)
+        lane.task.add_done_callback(_report)
+        return lane
+
+    async def _deliver(self, entry: _Entry) -> None:
+        record, job = entry.record, entry.job
+        if job is None or entry.outcome is None:
+            await self._delivery.tombstone(record.key, record.headers, topic=record.topic, partition=record.partition, offset=record.offset)
+            return
+        outcome = await self._brake.judge(entry.outcome.result(), retry=lambda: self._pool.run(job))
+        await self._delivery.deliver(job, outcome)
+
+    def _done(self, entry: _Entry) -> None:
+        partition = (entry.record.topic, entry.record.partition)
+        self._count(-len(entry.record.value or b""), -1)
+        self.next_offset[partition] = entry.record.offset + 1
+        self._room.set()
+        if partition in self._paused and self.in_flight(partition) <= self._full_at // 2:
+            self._paused.discard(partition)
+            self._flow.resume(partition)
+
+    def _count(self, size: int, articles: int) -> None:
+        self._bytes += size
+        metrics.BYTES_IN_FLIGHT.inc(size)
+        metrics.ARTICLES_IN_FLIGHT.inc(articles)
+
+
+def _position(record: Record) -> tuple[str, int, int, int | None]:
+    return record.topic, record.partition, record.offset, record.timestamp_ms
+
+
+def _output_key(entry: _Entry) -> bytes | None:
+    """The key the output will have: an article without one gets its id."""
+    if entry.outcome is not None:
+        result = entry.outcome.result().result
+        if isinstance(result, Done):
+            return result.key
+    return entry.record.key
+
+
+def _report(task: "asyncio.Task[None]") -> None:
+    """An error in a lane is a bug of ours: nothing may be acknowledged past it."""
+    if not task.cancelled() and task.exception() is not None:
+        end("lane", task.exception())

@@ -1,0 +1,246 @@
+"""The enricher on every core: articles wait in one queue, free processes take micro-batches of them.
+
+Each process has one batch at a time, so one that dies or hangs concerns only that batch, which then runs again in the
+replaced process, one article at a time and shared with nobody (quarantine). An article that kills or hangs a process
+twice while alone in it has failed; its batch mates have not.
+"""
+
+import asyncio
+import math
+import multiprocessing
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+from worker import log, metrics
+from worker.enrich.job import Done, Failed, Job
+from worker.errors import KhabarError, Reason
+from worker.records import Model
+from worker.settings import Settings
+from worker.stream.child import DEFAULT_FACTORY
+from worker.stream.process import EnricherProcess, ProcessLostError
+
+ATTEMPTS_ALONE = 2
+BATCH_BYTES = 256 * 1024
+"""A micro-batch takes no further article above this: its time limit and its latency stay short."""
+BYTES_PER_TIMEOUT = 64 * 1024
+"""So many bytes of articles earn the article timeout once more."""
+MEMORY_CHECK_SECONDS = 1.0
+MEMORY_KILL_FACTOR = 1.5
+"""Above the limit a process is replaced between batches; above this much of it, at once."""
+START_RETRY_SECONDS = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+
+logger = log.get()
+
+
+class Outcome(NamedTuple):
+    """What became of an article, and after how many tries."""
+
+    result: Done | Failed
+    attempts: int
+
+
+class _Item:
+    """An article on its way through the pool."""
+
+    def __init__(self, job: Job, future: "asyncio.Future[Outcome]") -> None:
+        self.job = job
+        self.future = future
+        self.tries = 0
+        self.lost_alone = 0
+
+    def settle(self, result: Done | Failed) -> None:
+        if not self.future.done():
+            self.future.set_result(Outcome(result, max(1, self.tries)))
+
+
+class Pool:
+    """Enricher processes and the queue before them."""
+
+    def __init__(self, settings: Settings, *, factory: str = DEFAULT_FACTORY) -> None:
+        """Prepare; `start` starts.
+
+        Args:
+            settings: how many processes, batch and time limits; handed to the factory too.
+            factory: ``module:function`` that makes what a process runs.
+        """
+        self._settings = settings
+        self._waiting: deque[_Item] = deque()
+        self._idle: dict[EnricherProcess, asyncio.Event] = {}
+        self._threads = ThreadPoolExecutor(settings.processes, thread_name_prefix="pool")
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(["__main__", "worker.stream.preload", factory.partition(":")[0]])
+        self._processes = [EnricherProcess(context, settings, factory=factory, threads=self._threads) for _ in range(settings.processes)]
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> list[Model]:
+        """Start every process, wait until the models are loaded, and return them.
+
+        Raises:
+            ModelError: the models cannot be loaded.
+            ProcessLostError: a process died while loading.
+        """
+        loaded = await asyncio.gather(*(process.start() for process in self._processes))
+        self._tasks = [asyncio.create_task(self._serve(process)) for process in self._processes]
+        self._tasks.append(asyncio.create_task(self._watch_memory()))
+        for task in self._tasks:
+            task.add_done_callback(_report)
+        return loaded[0]
+
+    def submit(self, job: Job) -> "asyncio.Future[Outcome]":
+        """Queue an article. The future never fails; cancelled, the article is not started any more."""
+        future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Item(job, future))
+        for event in self._idle.values():
+            if not event.is_set():
+                event.set()
+                break
+        return future
+
+    async def run(self, job: Job) -> Outcome:
+        """Enrich one article."""
+        return await self.submit(job)
+
+    async def stop(self) -> None:
+        """Stop; articles that still wait are dropped, their futures cancelled."""
+        for task in self._tasks:
+            task.cancel()
+        self.close()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for item in self._waiting:
+            item.future.cancel()
+        self._waiting.clear()
+
+    def close(self) -> None:
+        """End the processes at once, without an event loop; they hold nothing that could be lost."""
+        for process in self._processes:
+            process.kill()
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def _serve(self, process: EnricherProcess) -> None:
+        while True:
+            batch = await self._take(process)
+            if batch:
+                await self._work(process, batch)
+            else:
+                await self._replace(process, "died while idle")
+
+    async def _take(self, process: EnricherProcess) -> list[_Item]:
+        """Wait for articles and take this process's share of them; none when the process died meanwhile."""
+        event = asyncio.Event()
+        died = False
+
+        def on_death() -> None:
+            nonlocal died
+            died = True
+            process.off_death()
+            event.set()
+
+        self._idle[process] = event
+        process.on_death(on_death)
+        try:
+            while not died:
+                batch = self._share()
+                if batch:
+                    return batch
+                event.clear()
+                await event.wait()
+            return []
+        finally:
+            process.off_death()
+            del self._idle[process]
+
+    def _share(self) -> list[_Item]:
+        """Leave as much for each other idle process, and no more than one batch may hold."""
+        batch: list[_Item] = []
+        size = 0
+        limit = min(self._settings.batch_articles, math.ceil(len(self._waiting) / len(self._idle)))
+        while self._waiting and len(batch) < limit:
+            item = self._waiting[0]
+            if batch and size + len(item.job.value) > BATCH_BYTES:
+                break
+            self._waiting.popleft()
+            if not item.future.done():
+                batch.append(item)
+                size += len(item.job.value)
+        return batch
+
+    async def _work(self, process: EnricherProcess, batch: Sequence[_Item]) -> None:
+        """Enrich a batch; after a loss, each of its articles alone."""
+        if await self._attempt(process, batch):
+            return
+        for item in batch:
+            while not item.future.done():
+                if not await self._attempt(process, [item]) and item.lost_alone >= ATTEMPTS_ALONE:
+                    break
+
+    async def _attempt(self, process: EnricherProcess, batch: Sequence[_Item]) -> bool:
+        """Tell whether the process survived the batch; every article of it is settled then."""
+        jobs = [item.job for item in batch]
+        metrics.BATCH_ARTICLES.observe(len(batch))
+        for item in batch:
+            item.tries += 1
+        try:
+            results = await process.run(jobs, seconds=time_limit(jobs, article_timeout=self._settings.article_timeout))
+        except ProcessLostError as error:
+            self._note_loss(batch, error)
+            await self._replace(process, str(error))
+            return False
+        for item, result in zip(batch, results, strict=True):
+            item.settle(result)
+        if process.resident_bytes() > self._settings.process_memory_mb * 2**20:
+            await self._replace(process, f"above {self._settings.process_memory_mb} MiB")
+        return True
+
+    def _note_loss(self, batch: Sequence[_Item], error: ProcessLostError) -> None:
+        if len(batch) > 1:
+            logger.warning("batch_lost", articles=len(batch), reason=error.reason)
+            return
+        item = batch[0]
+        item.lost_alone += 1
+        where = {"topic": item.job.topic, "partition": item.job.partition, "offset": item.job.offset}
+        logger.warning("article_broke_process", stage="enrich", reason=error.reason, times=item.lost_alone, **where)
+        if item.lost_alone >= ATTEMPTS_ALONE:
+            reason: Reason = "enrich_timeout" if error.reason == "timeout" else "worker_crashed"
+            what = {"timeout": "took too long", "memory": "took too much memory", "crashed": "ended its process"}[error.reason]
+            item.settle(Failed(reason=reason, stage="enrich", error=f"the article {what}, alone, {item.lost_alone} times"))
+
+    async def _replace(self, process: EnricherProcess, why: str) -> None:
+        """Start the process anew, as often as it takes."""
+        metrics.POOL_RESTARTS.inc()
+        logger.warning("process_replaced", why=why)
+        attempt = 0
+        while True:
+            process.close()
+            try:
+                await process.start()
+            except KhabarError as error:
+                pause = START_RETRY_SECONDS[min(attempt, len(START_RETRY_SECONDS) - 1)]
+                attempt += 1
+                logger.error("process_start_failed", error=str(error), attempt=attempt, retry_in_seconds=pause)  # noqa: TRY400 - one line
+                await asyncio.sleep(pause)
+            else:
+                return
+
+    async def _watch_memory(self) -> None:
+        """Kill a process that outgrows its limit within one batch."""
+        limit = self._settings.process_memory_mb * 2**20 * MEMORY_KILL_FACTOR
+        while True:
+            await asyncio.sleep(MEMORY_CHECK_SECONDS)
+            for process in self._processes:
+                if process.resident_bytes() > limit:
+                    process.kill("memory")
+
+
+def time_limit(jobs: Sequence[Job], *, article_timeout: float) -> float:
+    """Seconds a micro-batch may take: the article timeout, and once more for every `BYTES_PER_TIMEOUT` of it."""
+    return article_timeout * (1 + sum(len(job.value) for job in jobs) / BYTES_PER_TIMEOUT)
+
+
+def _report(task: "asyncio.Task[None]") -> None:
+    """A task of the pool never ends by itself: an error in it is a bug, and without the task articles would hang."""
+    if not task.cancelled() and task.exception() is not None:
+        from worker.stream.fatal import end
+
+        end("pool", task.exception())
