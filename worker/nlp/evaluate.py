@@ -1,0 +1,73 @@
+"""Exact-span precision, recall and F1 of any tagger over BIO sentences (as CoNLL-2003's ``conlleval`` counts them)."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+SCORED = ("PER", "LOC", "ORG")
+"""The types that count; mentions of others are neither expected nor held against a tagger."""
+
+Tag = Callable[[Sequence[Sequence[Sequence[str]]]], list[list[list[str]]]]
+"""documents → sentences → words to tags of the same shape."""
+
+
+def spans(tags: Sequence[str]) -> set[tuple[int, int, str]]:
+    """(start, end, type) of every mention; an ``I-`` that continues nothing of its type starts a mention."""
+    found: set[tuple[int, int, str]] = set()
+    start, kind = 0, ""
+    for index, tag in enumerate([*tags, "O"]):
+        if not (tag.startswith("I-") and tag[2:] == kind):
+            if kind:
+                found.add((start, index, kind))
+            start, kind = index, tag[2:]
+    return found
+
+
+def rates(right: int, predicted: int, support: int) -> dict[str, float | int]:
+    """Precision, recall and F1 as fractions of 1 (0 where nothing was predicted or expected), and the support."""
+    precision = right / predicted if predicted else 0.0
+    recall = right / support if support else 0.0
+    both = precision + recall
+    return {
+        "precision": precision,
+        "recall": recall,
+        "f1": 2 * precision * recall / both if both else 0.0,
+        "support": support,
+    }
+
+
+def evaluate(
+    sentences: Sequence[tuple[Sequence[str], Sequence[str]]],
+    tag: Tag,
+    *,
+    language: str = "",
+    types: Iterable[str] = SCORED,
+    document: int = 1,
+) -> dict[str, Any]:
+    """Tag the sentences' words and compare: ``language sentences tokens overall types``.
+
+    Args:
+        sentences: (words, BIO tags) pairs; tokens are taken as given, clitics included.
+        tag: the tagger.
+        language: copied into the answer.
+        types: which mentions count; ``overall`` is their micro average.
+        document: how many neighbouring sentences are one document to the tagger; 1 tags each alone.
+    """
+    wanted = tuple(types)
+    right, predicted, support = Counter[str](), Counter[str](), Counter[str]()
+    documents = [
+        [words for words, _ in sentences[start : start + document]] for start in range(0, len(sentences), document)
+    ]
+    guesses = [tags for guess in tag(documents) for tags in guess]
+    for (_, tags), guess in zip(sentences, guesses, strict=True):
+        gold, found = spans(tags), spans(guess)
+        support.update(kind for *_, kind in gold if kind in wanted)
+        predicted.update(kind for *_, kind in found if kind in wanted)
+        right.update(kind for *_, kind in gold & found if kind in wanted)
+    return {
+        "language": language,
+        "sentences": len(sentences),
+        "tokens": sum(len(words) for words, _ in sentences),
+        "overall": rates(right.total(), predicted.total(), support.total()),
+        "types": {kind: rates(right[kind], predicted[kind], support[kind]) for kind in wanted},
+    }

@@ -1,0 +1,178 @@
+"""Words to tags: pieces, windows of neighbouring sentences, batches of equal length, the network, decoding.
+
+A window never shares a row with padding and every activation has a fixed scale, so the tags of a document do not depend
+on what else is tagged in the same call. Runs on numpy and onnxruntime alone.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+
+from worker.nlp.decode import best_path, transitions
+from worker.nlp.pieces import Pieces, is_persian
+
+EMBEDDING_BLOCK = 32
+"""Values of an embedding that share one scale."""
+
+BATCH_PIECES = 1024
+"""Pieces of one run of the network: more no longer fit the caches."""
+
+Document = Sequence[Sequence[str]]
+"""Sentences → words."""
+
+
+@dataclass(frozen=True)
+class Embeddings:
+    """Piece embeddings in 4 bits, a byte each in memory, and the positions'.
+
+    Args:
+        levels: (pieces, hidden) int8 from −8 to 7.
+        scales: (pieces, blocks) float32.
+        positions: (window, hidden) float32.
+    """
+
+    levels: NDArray[np.int8]
+    scales: NDArray[np.float32]
+    positions: NDArray[np.float32]
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Unpack ``embeddings.npz``: low nibbles are the first half of each block."""
+        with np.load(path, allow_pickle=False) as arrays:
+            nibbles, scales, positions = (arrays[name] for name in ("nibbles", "scales", "positions"))
+        blocks = nibbles.reshape(len(nibbles), -1, EMBEDDING_BLOCK // 2)
+        levels = np.concatenate([blocks & 15, blocks >> 4], axis=2).astype(np.int8) - 8
+        return cls(levels.reshape(len(nibbles), -1), scales.astype(np.float32), positions.astype(np.float32))
+
+    def __call__(self, ids: NDArray[np.intp]) -> NDArray[np.float32]:
+        """(batch, length) pieces to (batch, length, hidden) sums of piece and position."""
+        blocks = self.levels[ids].reshape(*ids.shape, -1, EMBEDDING_BLOCK).astype(np.float32)
+        blocks *= self.scales[ids][..., None]
+        return blocks.reshape(*ids.shape, -1) + self.positions[: ids.shape[1]]
+
+
+@dataclass(frozen=True)
+class Window:
+    """Neighbouring words of one document that the network sees together.
+
+    Args:
+        start: number of the first word, counted over all documents.
+        ids: pieces, ``<s>`` and ``</s>`` included.
+        firsts: position of each word's first piece.
+    """
+
+    start: int
+    ids: list[int]
+    firsts: list[int]
+
+
+def windows(sentences: Iterable[Sequence[tuple[int, ...]]], *, start: int, limit: int) -> Iterator[Window]:
+    """Fill windows of at most ``limit`` pieces with whole sentences; a longer sentence is cut between words.
+
+    Args:
+        sentences: pieces of each word of each sentence of one document.
+        start: number of the document's first word.
+        limit: pieces of a window, its two marks included.
+    """
+    ids, firsts = [Pieces.bos], list[int]()
+    for sentence in sentences:
+        if firsts and len(ids) + sum(map(len, sentence)) >= limit:
+            yield Window(start, [*ids, Pieces.eos], firsts)
+            start += len(firsts)
+            ids, firsts = [Pieces.bos], []
+        for word in sentence:
+            if len(ids) + len(word) >= limit:
+                yield Window(start, [*ids, Pieces.eos], firsts)
+                start += len(firsts)
+                ids, firsts = [Pieces.bos], []
+            firsts.append(len(ids))
+            ids.extend(word)
+    if firsts:
+        yield Window(start, [*ids, Pieces.eos], firsts)
+
+
+def batches(todo: Iterable[Window], *, budget: int) -> Iterator[list[Window]]:
+    """Windows of exactly the same length together, at most ``budget`` pieces (but at least one window) each."""
+    batch: list[Window] = []
+    for window in sorted(todo, key=lambda window: len(window.ids)):
+        if batch and (len(batch[0].ids) != len(window.ids) or (len(batch) + 1) * len(window.ids) > budget):
+            yield batch
+            batch = []
+        batch.append(window)
+    if batch:
+        yield batch
+
+
+class Tagger:
+    """A fitted tagger read from a directory (``model.onnx embeddings.npz pieces.tsv card.json``)."""
+
+    def __init__(
+        self, session: ort.InferenceSession, embeddings: Embeddings, pieces: Pieces, card: dict[str, Any]
+    ) -> None:
+        """Keep the parts; use :meth:`load`."""
+        self.card = card
+        self._session, self._embed, self._pieces = session, embeddings, pieces
+        self._labels: list[str] = list(card["labels"])
+        self._limit = int(card["window"])
+        self._allowed = transitions(self._labels)
+
+    @classmethod
+    def load(cls, directory: Path, *, threads: int = 1) -> Self:
+        """Read a model whose bytes the caller has verified.
+
+        Args:
+            directory: of the model.
+            threads: of onnxruntime; one a process is fastest in bulk.
+
+        Raises:
+            OSError, ValueError, KeyError: the directory holds no such model.
+        """
+        card = json.loads((directory / "card.json").read_text(encoding="utf-8"))
+        lines = (directory / "pieces.tsv").read_text(encoding="utf-8").split("\n")[:-1]
+        rows = [line.split("\t") for line in lines]
+        pieces = Pieces([row[0] for row in rows], [float(row[1]) for row in rows])
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = threads
+        # A CPU without VNNI would saturate in int8; there this option takes slower, exact products.
+        options.add_session_config_entry("session.x64quantprecision", "1")
+        session = ort.InferenceSession(str(directory / "model.onnx"), options, providers=["CPUExecutionProvider"])
+        return cls(session, Embeddings.read(directory / "embeddings.npz"), pieces, card)
+
+    def tag(self, documents: Sequence[Document]) -> list[list[list[str]]]:
+        """Valid BIO tags of every word, in the shape of ``documents`` (documents → sentences → words)."""
+        lengths = [len(sentence) for document in documents for sentence in document]
+        scores = np.zeros((sum(lengths), len(self._labels)), np.float32)
+        for batch in batches(self._windows(documents), budget=BATCH_PIECES):
+            found = self._run(batch)
+            for window, rows in zip(batch, found, strict=True):
+                scores[window.start : window.start + len(window.firsts)] = rows[window.firsts]
+        tags = self._decode(scores, lengths)
+        return [[next(tags) for _ in document] for document in documents]
+
+    def _windows(self, documents: Sequence[Document]) -> Iterator[Window]:
+        """The windows of all documents; words are numbered through."""
+        start = 0
+        for document in documents:
+            persian = is_persian(word for sentence in document for word in sentence)
+            spelled = [[self._pieces.spell(word, persian=persian) for word in sentence] for sentence in document]
+            yield from windows(spelled, start=start, limit=self._limit)
+            start += sum(map(len, document))
+
+    def _run(self, batch: Sequence[Window]) -> NDArray[np.float32]:
+        """(windows, pieces, labels) scores."""
+        ids = np.array([window.ids for window in batch], np.intp)
+        (scores,) = self._session.run(["scores"], {"x": self._embed(ids)})
+        return np.asarray(scores, np.float32)
+
+    def _decode(self, scores: NDArray[np.float32], lengths: Sequence[int]) -> Iterator[list[str]]:
+        """The tags of each sentence."""
+        names, start = self._labels, 0
+        for length in lengths:
+            yield [names[label] for label in best_path(scores[start : start + length], self._allowed)] if length else []
+            start += length
