@@ -1,0 +1,71 @@
+"""Edges of a name: what a model's span holds that is no part of the name."""
+
+import re
+import unicodedata
+
+from worker.enrich.clitics import Clitics
+from worker.enrich.text import fold, listed
+from worker.records import EntityType
+
+_POSSESSIVE = re.compile(r"['’][sS]\Z")
+_DOTTED = re.compile(r"(?:[^\W\d_]\.)+[^\W\d_]\Z")
+_FIRST_WORD = re.compile(r"\S+")
+_PAIRS = {")": "(", "]": "[", "»": "«", "”": "“"}
+
+_TITLES = listed(
+    "mr mrs ms dr prof sir president vice premier chancellor minister prime secretary senator governor mayor general colonel captain judge "
+    "رئيس الرئيس رئيسه الرئيسه وزير الوزير وزيره الوزيره السيد السيده الدكتور الدكتوره د النائب السفير الجنرال العقيد العميد اللواء الفريق "
+    "المهندس الاستاذ البروفيسور المستشار المستشاره المتحدث الملك الامير "
+    "اقاي خانم دكتر مهندس رييس رييسجمهور وزير سردار سرتيپ سرلشكر استاد پروفسور جناب"
+)
+
+
+def trim(text: str, start: int, end: int, kind: EntityType, clitics: Clitics | None) -> tuple[int, int]:
+    """The name inside a span: without quotes and brackets around it, ``'s``, titles before a person, and clitics.
+
+    Args:
+        text: the field.
+        start: first code point of the span.
+        end: one past its last.
+        kind: what the model took it for.
+        clitics: what takes clitics off; None in a language that has none.
+
+    Returns:
+        (start, end) inside the span; empty (equal) where nothing is left.
+    """
+    start, end = _strip(text, max(start, 0), min(end, len(text)))
+    possessive = _POSSESSIVE.search(text, start, end)
+    if possessive:
+        start, end = _strip(text, start, possessive.start())
+    if clitics and start < end:
+        start += clitics.length(text, start, end, kind)
+    if kind == "PER":
+        start = _after_titles(text, start, end)
+    return start, end
+
+
+def _strip(text: str, start: int, end: int) -> tuple[int, int]:
+    """Take off what is no letter or digit, but keep U.S. its last dot, and a bracket closed that is opened inside."""
+    while start < end and not _names(text[start]):
+        start += 1
+    while start < end and not _names(text[end - 1]) and not unicodedata.category(text[end - 1]).startswith("M"):
+        last = text[end - 1]
+        if (last == "." and _DOTTED.search(text, start, end - 1)) or (last in _PAIRS and _PAIRS[last] in text[start:end]):
+            break
+        end -= 1
+    return start, end
+
+
+def _names(letter: str) -> bool:
+    """Whether a name may begin or end with it."""
+    return letter.isalnum() and letter != "\u0640"
+
+
+def _after_titles(text: str, start: int, end: int) -> int:
+    """Where the name begins behind titles; a title alone is left as it is."""
+    at = start
+    while (word := _FIRST_WORD.match(text, at, end)) and fold(word[0]).rstrip(".") in _TITLES:
+        at = word.end()
+        while at < end and not _names(text[at]):
+            at += 1
+    return at if at < end else start

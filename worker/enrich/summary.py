@@ -1,0 +1,173 @@
+"""Extractive summary: the sentences that say most of what the others say, early ones first, no two the same.
+
+LexRank (Erkan and Radev, JAIR 22, 2004) over cosine similarity of words weighed by how few sentences use them, with a
+prior for each sentence in the place of the random jump (Otterbacher et al., 2005), then maximal marginal relevance
+(Carbonell and Goldstein, SIGIR 1998) under a budget. No corpus, no stop words: any language.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from worker.enrich.segment import sentences as split
+from worker.enrich.text import fold, listed
+from worker.records import FieldName, Summary, SummarySentence
+
+METHOD = "lexrank-mmr/1"
+"""What stands in ``summary.method``: raise the number when the choice of sentences changes."""
+
+CANDIDATES = 120
+"""Sentences from the beginning that are looked at: news puts what matters first, and the graph is quadratic."""
+
+_STRETCH = 3  # a leading sentence up to so many times too long is still better than no summary
+_LEADING = 5
+_LOOKED_AT = 600  # code points of a sentence that are compared
+_DAMPING = 0.6  # weight of the graph against the prior
+_ROUNDS = 12  # of the power iteration: enough for the order to settle
+_REDUNDANCY = 0.5  # how much likeness to what is chosen counts against a sentence
+_DECAY = 0.25  # how fast the prior falls with position
+_SHORT = 40  # code points below which a sentence is likely a byline or a heading
+_TITLE = 1.0  # weight of likeness to the headline in the prior
+_FACTORS = {"boilerplate": 0.05, "short": 0.4, "fragment": 0.7, "question": 0.7, "leaning": 0.8}
+
+_WORD = re.compile(r"[^\W_]+")
+_UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u9fff\uf900-\ufaff]")
+_ENDED = re.compile(r"[.!?؟…۔。！？।]\W*\Z")
+_BOILERPLATE = re.compile(
+    r"©|\ball rights reserved|\bcopyright|\b(?:read (?:more|also)|click here|sign up|subscribe|follow us|share this|advertisement|photo:)"
+    r"|اقر[اأ] (?:[اأ]يضا|المزيد)|للمزيد|تابعونا|شاهد [اأ]يضا|جميع الحقوق|حقوق النشر|اشترك"
+    r"|انتهای پیام|بیشتر بخوانید|کد خبر|منبع:|لینک کوتاه|عضو شوید|تمامی حقوق"
+)
+_LEANING = listed(  # folded first words that lean on a sentence before
+    "he she it they his her this that these those but and however also meanwhile "
+    "واضاف واضافت واشار واشارت وتابع وتابعت واوضح واوضحت وقال وقالت واكد واكدت وذكر ولفت كما وكان وكانت وهو وهي "
+    "وي او همچنين اين ان اما انها وي افزود"
+)
+
+
+def summarise(
+    body: str, sentences: Sequence[tuple[int, int]], *, title: str | None, max_sentences: int, max_characters: int
+) -> Summary:
+    """Choose the sentences that stand for the article, in its own words and order.
+
+    Args:
+        body: the running text.
+        sentences: (start, end) of its sentences.
+        title: the headline: a sentence that repeats it is left out, one that resembles it is likelier.
+        max_sentences: sentences at most.
+        max_characters: code points of the summary at most. No sentence is ever cut: where none fits, the shortest of
+            the first five is taken, unless it is more than three times too long.
+
+    Returns:
+        Sentences of the body; of the title only where the body has no word; none where neither has.
+    """
+    field: FieldName = "body"
+    text = body
+    candidates = _candidates(text, sentences, repeated=fold(title or ""))
+    if not candidates and title:
+        field, text = "title", title
+        candidates = _candidates(text, split(title), repeated="")
+    chosen = _choose(text, candidates, title=title or "", max_sentences=max_sentences, max_characters=max_characters)
+    spans = [candidates[index][0] for index in sorted(chosen)]
+    return Summary(
+        text=" ".join(text[start:end] for start, end in spans),
+        method=METHOD,
+        sentences=[SummarySentence(field=field, start=start, end=end) for start, end in spans],
+    )
+
+
+def _candidates(text: str, sentences: Sequence[tuple[int, int]], *, repeated: str) -> list[tuple[tuple[int, int], list[str]]]:
+    """Leading sentences that hold a word and do not repeat the headline, with their words."""
+    headline = _tokens(repeated)
+    found = []
+    for start, end in sentences[:CANDIDATES]:
+        tokens = _tokens(fold(text[start : min(end, start + _LOOKED_AT)]))
+        if tokens and tokens != headline:
+            found.append(((start, end), tokens))
+    return found
+
+
+def _tokens(text: str) -> list[str]:
+    """Words to compare; pairs of letters where the script puts no space between words."""
+    tokens = _WORD.findall(text)
+    if not _UNSPACED.search(text):
+        return tokens
+    return [token[at : at + 2] for token in tokens for at in range(max(len(token) - 1, 1) if _UNSPACED.search(token) else 1)]
+
+
+def _choose(
+    text: str, candidates: Sequence[tuple[tuple[int, int], list[str]]], *, title: str, max_sentences: int, max_characters: int
+) -> list[int]:
+    """Indices of the candidates that make the summary."""
+    lengths = [end - start for (start, end), _ in candidates]
+    if not any(length <= max_characters for length in lengths):
+        leading = sorted(range(len(lengths))[:_LEADING], key=lengths.__getitem__)[:1]
+        return [index for index in leading if lengths[index] <= _STRETCH * max_characters]
+    vectors = _vectors([*(tokens for _, tokens in candidates), _tokens(fold(title))])
+    likeness = vectors @ vectors.T
+    prior = np.array([_prior(text[start:end], tokens, index) for index, ((start, end), tokens) in enumerate(candidates)])
+    prior *= 1 + _TITLE * likeness[-1, :-1]
+    return _select(_centrality(likeness[:-1, :-1], prior), likeness, lengths, max_sentences=max_sentences, max_characters=max_characters)
+
+
+def _vectors(sentences: Sequence[Sequence[str]]) -> NDArray[np.float32]:
+    """One unit vector a sentence: words weighed by how few of the sentences use them."""
+    spread = Counter(token for tokens in sentences for token in set(tokens))
+    place = {token: index for index, token in enumerate(spread)}
+    rows = [row for row, tokens in enumerate(sentences) for _ in tokens]
+    columns = [place[token] for tokens in sentences for token in tokens]
+    vectors = np.zeros((len(sentences), max(len(place), 1)), dtype=np.float32)
+    np.add.at(vectors, (rows, columns), 1.0)
+    rarity = np.log(len(sentences) / np.fromiter(spread.values(), dtype=np.float32, count=len(spread))) if spread else 0.0
+    vectors *= rarity
+    norms = np.sqrt((vectors * vectors).sum(axis=1, keepdims=True))
+    return vectors / np.maximum(norms, 1e-9)
+
+
+def _prior(sentence: str, tokens: Sequence[str], index: int) -> float:
+    """How likely a sentence is to matter, by its place and its looks alone."""
+    weight = 1.0 / (1.0 + _DECAY * index)
+    if _BOILERPLATE.search(sentence[:_LOOKED_AT].casefold()):
+        weight *= _FACTORS["boilerplate"]
+    if len(sentence) < _SHORT:
+        weight *= _FACTORS["short"]
+    if not _ENDED.search(sentence[-4:]) or sentence.count("«") != sentence.count("»") or sentence.count("“") != sentence.count("”"):
+        weight *= _FACTORS["fragment"]
+    if sentence[-4:].rstrip("»”\"')").endswith(("?", "؟")):
+        weight *= _FACTORS["question"]
+    if index and tokens[0] in _LEANING:
+        weight *= _FACTORS["leaning"]
+    return weight
+
+
+def _centrality(likeness: NDArray[np.float32], prior: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Share of attention of each sentence: likeness as the links of a random walk, the prior as its jump."""
+    links = likeness.astype(np.float64)
+    np.fill_diagonal(links, 0.0)
+    sums = links.sum(axis=1, keepdims=True)
+    jump = prior / prior.sum()
+    links = np.where(sums > 0, links / np.maximum(sums, 1e-12), jump)
+    rank = jump
+    for _ in range(_ROUNDS):
+        rank = _DAMPING * (rank @ links) + (1 - _DAMPING) * jump
+    return rank
+
+
+def _select(
+    rank: NDArray[np.float64], likeness: NDArray[np.float32], lengths: Sequence[int], *, max_sentences: int, max_characters: int
+) -> list[int]:
+    """Best first, each weighed down by its likeness to those already taken, as long as they fit."""
+    score = (rank / rank.max()).tolist()
+    chosen: list[int] = []
+    room = max_characters
+    while len(chosen) < max_sentences:
+        fitting = [index for index, length in enumerate(lengths) if length <= room and index not in chosen]
+        if not fitting:
+            break
+        best = max(fitting, key=lambda index: (score[index] - _REDUNDANCY * max((float(likeness[index, taken]) for taken in chosen), default=0.0), -index))
+        chosen.append(best)
+        room -= lengths[best] + 1
+    return chosen
