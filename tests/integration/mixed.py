@@ -42,7 +42,7 @@ def _case(number: int) -> Case:
 
 
 def _key(number: int) -> bytes | None:
-    if number % 11 == 4:
+    if number % 11 == 4 and number % 29 != 13:  # kafka-python sends no record that has neither key nor value
         return None
     if number % 11 == 7:
         return b"\xff\xfe\x00" + bytes([number % 5])

@@ -77,7 +77,9 @@ class Topics:
 class Worker:
     """A running worker."""
 
-    def __init__(self, settings: Mapping[str, str], *, log: Path, factory: str | None = None, path: Sequence[Path] = ()) -> None:
+    def __init__(
+        self, settings: Mapping[str, str], *, log: Path, factory: str | None = None, path: Sequence[Path] = (), port: int = 0
+    ) -> None:
         """Start it.
 
         Args:
@@ -85,8 +87,9 @@ class Worker:
             log: where its standard error goes.
             factory: ``module:function`` in place of the real enricher; None runs the `khabar worker` command.
             path: folders of the factory's module.
+            port: of its web server; 0 takes a free one.
         """
-        self.port = free_port()
+        self.port = port or free_port()
         self.log = log
         environ = {name: value for name, value in os.environ.items() if not name.startswith("KHABAR_")}
         environ |= {"PYTHONPATH": os.pathsep.join(map(str, (ROOT, *path))), **settings, "KHABAR_HTTP_PORT": str(self.port)}

@@ -40,6 +40,18 @@ def analyser() -> Iterator[Official]:
         yield loaded
 
 
+@pytest.mark.parametrize(("language", "text"), [("ar", ARABIC), ("fa", PERSIAN)])
+def test_plain_stanza_loads_these_models(language: str, text: str) -> None:
+    """They are what anybody's Stanza takes, with no pretrain file and no network; together at most 12 MB."""
+    import stanza  # noqa: TID251 - that the models are Stanza's is the point
+
+    plain = stanza.Pipeline(language, dir=str(STANZA), processors="tokenize,ner", download_method=None, logging_level="ERROR")
+    ents = plain(text).ents
+    assert ents
+    assert all(text[ent.start_char : ent.end_char] == ent.text for ent in ents)
+    assert sum(file.stat().st_size for file in STANZA.rglob("*.pt")) <= 12_000_000
+
+
 def found(text: str, spans: list[Span]) -> list[tuple[str, str]]:
     """Mentions as (text, type)."""
     return [(text[span.start : span.end], span.type) for span in spans]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from worker.errors import ModelError
@@ -127,6 +127,7 @@ def test_nothing_to_analyse_is_nothing(analyser: pipeline.Bundled) -> None:
 WORDS = st.sampled_from([*NAMES, "و", "a", ".", "؟", "\n", "»", "U.S.", "می‌شود", "🙂", "\u200f", "x" * 70])
 
 
+@settings(deadline=None)
 @given(st.lists(st.one_of(WORDS, st.text(max_size=4)), max_size=30), st.sampled_from(["", " "]))
 def test_offsets_hold_for_any_text(analyser: pipeline.Bundled, parts: list[str], joint: str) -> None:
     """Sentences and mentions are in order, do not overlap, lie inside one another, and Stanza's entities are the same."""

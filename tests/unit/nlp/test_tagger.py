@@ -112,7 +112,8 @@ def test_the_file_computes_what_the_network_does(model: Path, network: Any) -> N
 
 def test_embeddings_survive_four_bits(model: Path, network: Any) -> None:  # noqa: ANN401 - torch is optional here
     """Unpacked rows are near the fitted ones, nibbles in the right half."""
-    embeddings = Embeddings.read(model / "embeddings.npz")
+    with np.load(model / "pieces.npz", allow_pickle=False) as arrays:
+        embeddings = Embeddings.unpack(arrays["nibbles"], arrays["scales"], arrays["positions"])
     ids = np.arange(len(VOCABULARY))[None]
     found = embeddings(ids)[0] - embeddings.positions[: len(VOCABULARY)]
     wanted = network.words.detach().numpy()

@@ -48,7 +48,7 @@ def _answer(job: Job, *, mates: int) -> Done | Failed:
         open(argument, "wb").close()  # noqa: PTH123 - bytes
         os.kill(os.getpid(), signal.SIGKILL)
     elif command == b"SLEEP":
-        time.sleep(float(argument))
+        time.sleep(float(argument.split()[0]))
     elif command == b"FAIL":
         return Failed(reason="enrich_failed", stage="entities", error="as told")
     return Done(

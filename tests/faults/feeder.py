@@ -1,0 +1,122 @@
+"""Keeps numbered articles coming, past the proxy, and remembers which of them the brokers acknowledged."""
+
+import contextlib
+import threading
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from kafka import KafkaProducer
+from kafka.errors import KafkaError
+
+from tests.faults import articles
+from tests.faults.verify import FEED_HEADER
+
+
+@dataclass(frozen=True)
+class Fed:
+    """An acknowledged article.
+
+    Args:
+        number: of the article.
+        partition: where it stands in the input topic.
+        at: wall-clock time in seconds when its sending began.
+    """
+
+    number: int
+    partition: int
+    at: float
+
+
+class Feeder:
+    """A thread that sends ``rate`` articles a second until it is stopped."""
+
+    def __init__(self, bootstrap: str, *, topic: str, rate: float, seed: int) -> None:
+        """Prepare; `start` starts.
+
+        Args:
+            bootstrap: brokers, ``host:port``, comma between.
+            topic: the input topic.
+            rate: articles a second.
+            seed: of the articles.
+        """
+        self._bootstrap = bootstrap
+        self._topic = topic
+        self._rate = rate
+        self._seed = seed
+        self._poison: list[str] = []
+        self._stopping = threading.Event()
+        self._lock = threading.Lock()
+        self._thread = threading.Thread(target=self._run, daemon=True, name="feeder")
+        self.expected: dict[int, frozenset[str]] = {}
+        self.acknowledged: list[Fed] = []
+        self.sent: dict[int, float] = {}
+        """Number to wall-clock time, in seconds, of everything that is not refused."""
+        self.poisoned: set[int] = set()
+        self.refused: list[str] = []
+        self.clock_jump = 0.0
+        """Seconds added to the records' timestamps."""
+
+    def start(self) -> None:
+        """Start feeding."""
+        self._thread.start()
+
+    def poison(self, kind: str) -> None:
+        """Let the next article be a poisoned one."""
+        with self._lock:
+            self._poison.append(kind)
+
+    def stop(self) -> None:
+        """Stop, and wait until everything sent is acknowledged or given up."""
+        self._stopping.set()
+        self._thread.join(400)
+
+    def _run(self) -> None:
+        producer = KafkaProducer(
+            bootstrap_servers=self._bootstrap.split(","),
+            acks="all",
+            enable_idempotence=True,
+            delivery_timeout_ms=300_000,
+            request_timeout_ms=10_000,
+            max_block_ms=300_000,
+            linger_ms=5,
+            max_request_size=4 * 2**20,
+            metadata_max_age_ms=10_000,
+        )
+        number = 0
+        next_at = time.monotonic()
+        while not self._stopping.is_set():
+            self._send(producer, number)
+            number += 1
+            next_at = max(next_at + 1 / self._rate, time.monotonic() - 2)  # after an outage: catch up a little, not all at once
+            self._stopping.wait(max(0.0, next_at - time.monotonic()))
+        with contextlib.suppress(KafkaError):
+            producer.flush(timeout=300)
+        producer.close(timeout=10)
+
+    def _send(self, producer: Any, number: int) -> None:  # noqa: ANN401 - kafka-python has no types
+        with self._lock:
+            poison = self._poison.pop(0) if self._poison else None
+        article = articles.make(number, seed=self._seed, poison=poison)
+        self.expected[number] = article.expect
+        if poison is not None:
+            self.poisoned.add(number)
+        began = self.sent[number] = time.time()
+        try:
+            future = producer.send(
+                self._topic,
+                value=article.value,
+                key=article.key,
+                headers=[(FEED_HEADER, str(number).encode()), ("traceparent", b"00-" + b"ab" * 16 + b"-" + b"cd" * 8 + b"-01")],
+                timestamp_ms=int((began + self.clock_jump) * 1000),
+            )
+        except KafkaError as error:
+            self._refuse(number, error)
+            return
+        future.add_callback(lambda metadata: self.acknowledged.append(Fed(number, metadata.partition, began)))
+        future.add_errback(lambda error: self._refuse(number, error))
+
+    def _refuse(self, number: int, error: Exception) -> None:
+        """The brokers did not take it, or did not say so: the input topic knows."""
+        self.refused.append(f"article {number}: {error!r}")
+        self.sent.pop(number, None)

@@ -1,0 +1,81 @@
+"""`worker.enrich.clitics`: which letters at the front of an Arabic name are no part of it."""
+
+import pytest
+
+from worker.enrich.clitics import Clitics
+
+
+def bare(word: str, *, among: str = "", before: str = "") -> str:
+    """The name inside a word, in a text that also names others."""
+    text = f"{before} {word} ... {among}".lstrip()
+    start = text.index(word)
+    names = [(text, start, start + len(word))]
+    at = start + len(word) + 5
+    for other in among.split():
+        at = text.index(other, at)
+        names.append((text, at, at + len(other)))
+        at += len(other)
+    return word[Clitics(names).length(text, start, start + len(word)) :]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "وليد", "وائل", "وفاء", "واشنطن", "والتر", "ويليام", "ولاية", "وزارة", "وكالة", "فرنسا", "فيصل", "فلسطين", "فاطمة", "فنلندا", "باريس", "بيروت",
+        "بغداد", "باسم", "بلال", "بلجيكا", "بريطانيا", "بوتين", "بكين", "لبنان", "ليبيا", "لندن", "لويس", "ليلى", "كوريا", "كندا", "كمال", "كريم",
+        "كابول", "كاليفورنيا", "كتائب", "بنك", "لجنة", "فريق",
+    ],
+)  # fmt: skip
+def test_first_letter_of_the_name_stays(name: str) -> None:
+    """A name that begins with one of the five letters keeps it; behind و or ل it still does."""
+    assert bare(name) == name
+    assert bare("و" + name) == name
+    assert bare("ل" + name) == name
+
+
+@pytest.mark.parametrize("name", ["اليابان", "القاهرة", "الهند", "الفلبين", "الرياض", "الاتحاد"])
+def test_article_stays_with_the_name(name: str) -> None:
+    """و and ب go, ال stays; of ل + ال, whose alef is not written, both ل go."""
+    assert bare("و" + name) == name
+    assert bare("ب" + name) == name
+    assert bare("ل" + name[1:]) == name[2:]
+
+
+@pytest.mark.parametrize("name", ["أوباما", "مصر", "تونس", "سوريا", "ترامب", "إيران", "روسيا", "جنيف", "دمشق", "غزة"])
+@pytest.mark.parametrize("clitic", ["و", "ل", "ب"])
+def test_names_that_begin_otherwise(name: str, clitic: str) -> None:
+    """A clitic before any other letter goes."""
+    assert bare(clitic + name) == name
+
+
+def test_two_clitics() -> None:
+    """A conjunction and a preposition go together."""
+    assert bare("ولمصر") == "مصر"
+    assert bare("وبالقاهرة") == "القاهرة"
+
+
+def test_preposition_before_leaves_no_room() -> None:
+    """After في or من no clitic can follow: the letter belongs to the name, and so it does elsewhere in the article."""
+    assert bare("بنقلو", before="في") == "بنقلو"
+    text = "زار بنقلو ثم عاد من بنقلو"
+    names = [(text, 4, 9), (text, 20, 25)]
+    assert Clitics(names).length(text, 4, 9) == 0
+
+
+def test_the_article_tells() -> None:
+    """A bare form that the article names elsewhere decides for names that no list has."""
+    assert bare("ودرنكوف", among="درنكوف") == "درنكوف"
+    assert bare("وردكوف", among="وردكوف") == "وردكوف"
+    assert bare("للدرنكوف", among="الدرنكوف") == "درنكوف"
+
+
+def test_diacritics_and_tatweel_go_with_the_clitic() -> None:
+    """Marks on a clitic are part of it; what is left begins with the name's own letter."""
+    assert bare("وَالهِند") == "الهِند"
+    assert bare("وـالقاهرة") == "القاهرة"
+
+
+@pytest.mark.parametrize("word", ["", "و", "بن", "123", "«", "B", "وB"])
+def test_too_short_or_no_word(word: str) -> None:
+    """Where hardly anything would be left, nothing is taken."""
+    assert Clitics([(word, 0, len(word))]).length(word, 0, len(word)) == 0

@@ -1,0 +1,199 @@
+"""`worker.enrich.entities` and its parts: from spans of a model to the entities of an article."""
+
+import pytest
+
+from tests.unit.enrich.growth import grows_linearly
+from worker.enrich import entities
+from worker.enrich.analysis import Span
+from worker.records import Entity, EntityType, FieldName
+
+
+def build(body: str, tagged: str, *, title: str = "", language: str = "ar") -> list[Entity]:
+    """Entities of an article whose model tags, in order, what is listed: `TYPE words; TYPE words`, title first."""
+    texts: dict[FieldName, str] = {"title": title, "body": body} if title else {"body": body}
+    spans: dict[FieldName, list[Span]] = {field: [] for field in texts}
+    places = [(field, 0) for field in texts]
+    for row in filter(None, tagged.split(";")):
+        kind, _, words = row.strip().partition(" ")
+        while (start := texts[places[0][0]].find(words, places[0][1])) < 0:
+            places.pop(0)
+        field = places[0][0]
+        spans[field].append(Span(start=start, end=start + len(words), type=kind))  # type: ignore[arg-type] - the test names a type
+        places[0] = (field, start + len(words))
+    found = entities.build(texts, spans, language=language)
+    for entity in found:
+        assert all(texts[mention.field][mention.start : mention.end] == mention.text for mention in entity.mentions)
+    return found
+
+
+def short(found: list[Entity]) -> dict[str, list[str]]:
+    """Type and name of each entity to the texts of its mentions."""
+    return {f"{entity.type} {entity.name}": [mention.text for mention in entity.mentions] for entity in found}
+
+
+def test_clitics_go_and_short_forms_join() -> None:
+    """A family name behind a conjunction is the person named in full before."""
+    body = "زار الوزير سامر العبدلي تونس. والعبدلي طبيب، وسامر شاعر. وبقي في تونس."
+    found = build(body, "PER سامر العبدلي; LOC تونس; PER والعبدلي; PER وسامر; LOC تونس")
+    assert short(found) == {"PER سامر العبدلي": ["سامر العبدلي", "العبدلي", "سامر"], "LOC تونس": ["تونس", "تونس"]}
+
+
+def test_countries_behind_clitics_are_one_country() -> None:
+    """The same country behind و, ل and ب is one entity with bare mentions."""
+    body = "اتفقت اليابان والهند. وقالت الهند إن لليابان والهند مصلحة باليابان."
+    found = build(body, "LOC اليابان; LOC والهند; LOC الهند; LOC لليابان; LOC والهند; LOC باليابان")
+    assert short(found) == {"LOC اليابان": ["اليابان", "يابان", "اليابان"], "LOC الهند": ["الهند", "الهند", "الهند"]}
+
+
+def test_clitics_stay_in_other_languages() -> None:
+    """Persian has none of these: a first letter is never cut."""
+    assert short(build("والهند و بلیط", "LOC والهند", language="fa")) == {"LOC والهند": ["والهند"]}
+
+
+@pytest.mark.parametrize(
+    ("span", "mention"),
+    [
+        ("«لبنان»", "لبنان"),
+        (" (لبنان) ،", "لبنان"),
+        ("‏لبنان‎", "لبنان"),
+        ("لبنان:", "لبنان"),
+        ("لبنان‌", "لبنان"),
+    ],
+)
+def test_marks_around_a_name(span: str, mention: str) -> None:
+    """Quotes, brackets, marks and bidi controls are no part of a name."""
+    assert short(build(f"a {span} b", f"LOC {span}")) == {f"LOC {mention}": [mention]}
+
+
+@pytest.mark.parametrize(
+    ("span", "kind", "mention"),
+    [
+        ("“Nadia Brand’s”", "PER", "Nadia Brand"),
+        ("Kenya's", "LOC", "Kenya"),
+        ("the Joneses'", "PER", "the Joneses"),
+        ("U.S.", "LOC", "U.S."),
+        ("(U.S.)", "LOC", "U.S."),
+        ("Acme Inc.", "ORG", "Acme Inc"),
+        ("Union of Bakers (UB)", "ORG", "Union of Bakers (UB)"),
+        ("Mr. Brand", "PER", "Brand"),
+        ("President Nadia Brand", "PER", "Nadia Brand"),
+        ("President", "PER", "President"),
+        ("President Hotel", "ORG", "President Hotel"),
+        ("آقای کاوه رستگار", "PER", "کاوه رستگار"),
+        ("رئيس الوزراء", "ORG", "رئيس الوزراء"),
+        ("رئیس‌جمهور کاوه رستگار", "PER", "کاوه رستگار"),
+    ],
+)
+def test_edges_of_names(span: str, kind: EntityType, mention: str) -> None:
+    """Possessives and titles before a person go; the dot of U.S. and a bracket opened inside stay."""
+    found = build(f"x {span} y", f"{kind} {span}", language="en")
+    assert short(found) == {f"{kind} {mention}": [mention]}
+
+
+def test_spans_that_hold_no_name_vanish() -> None:
+    """Punctuation, nothing, or a span beyond the text make no entity."""
+    texts: dict[FieldName, str] = {"body": "« » — x"}
+    spans = [Span(0, 3, "LOC"), Span(4, 5, "PER"), Span(90, 99, "ORG"), Span(6, 6, "LOC")]
+    assert entities.build(texts, {"body": spans}, language="ar") == []
+
+
+def test_overlapping_spans_do_not_overlap_as_mentions() -> None:
+    """Of two spans over the same letters the first and longest is kept whole."""
+    texts: dict[FieldName, str] = {"body": "Bank of Lagos City"}
+    found = entities.build(texts, {"body": [Span(8, 13, "LOC"), Span(0, 13, "ORG"), Span(8, 18, "LOC")]}, language="en")
+    assert short(found) == {"ORG Bank of Lagos": ["Bank of Lagos"], "LOC City": ["City"]}
+
+
+def test_spelling_variants_are_one_entity() -> None:
+    """Alef, ya, kaf, diacritics, case and non-joiners do not make two."""
+    assert len(build("أحمد و احمد و أحمَد", "PER أحمد; PER احمد; PER أحمَد")) == 1
+    assert len(build("علی‌پور و علیپور و عليپور", "PER علی‌پور; PER علیپور; PER عليپور", language="fa")) == 1
+    assert len(build("NATO and Nato", "ORG NATO; ORG Nato", language="en")) == 1
+
+
+def test_majority_decides_the_type() -> None:
+    """A name with two types gets the one most of its mentions have; a tie goes to the first."""
+    assert [entity.type for entity in build("غزة غزة غزة", "ORG غزة; LOC غزة; LOC غزة")] == ["LOC"]
+    assert [entity.type for entity in build("غزة غزة", "ORG غزة; LOC غزة")] == ["ORG"]
+
+
+def test_a_place_inside_an_organisation_is_its_own() -> None:
+    """Types keep apart what shares a word."""
+    found = build("Lagos Bank moved to Lagos", "ORG Lagos Bank; LOC Lagos", language="en")
+    assert short(found) == {"ORG Lagos Bank": ["Lagos Bank"], "LOC Lagos": ["Lagos"]}
+
+
+def test_long_forms_of_places_and_organisations() -> None:
+    """Two first words of a longer name join it; one word of a place does not, as it may be another place."""
+    body = "الولايات المتحدة الأميركية ثم الولايات المتحدة ثم كوريا الجنوبية ثم كوريا ثم ولايات متحدة"
+    found = build(body, "LOC الولايات المتحدة الأميركية; LOC الولايات المتحدة; LOC كوريا الجنوبية; LOC كوريا; LOC ولايات متحدة")
+    assert set(short(found)) == {"LOC الولايات المتحدة الأميركية", "LOC كوريا الجنوبية", "LOC كوريا"}
+    organisations = build("Barlow Grain Trading, then Barlow Grain, then Barlow.", "ORG Barlow Grain Trading; ORG Barlow Grain; ORG Barlow", language="en")
+    assert len(organisations) == 1
+
+
+def test_acronym_in_brackets() -> None:
+    """Brackets right behind a name hold its acronym, wherever it stands again; those of another type or elsewhere do not."""
+    body = "The Union of Grain Traders (UGT) met. UGT voted. In Lagos (UGT) and World Fund, XF."
+    found = build(body, "ORG Union of Grain Traders; ORG UGT; ORG UGT; LOC Lagos; ORG UGT; ORG World Fund; ORG XF", language="en")
+    assert short(found)["ORG Union of Grain Traders"] == ["Union of Grain Traders", "UGT", "UGT", "UGT"]
+    assert {"ORG World Fund", "ORG XF", "LOC Lagos"} <= set(short(found))
+    arabic = build("اتحاد تجار الحبوب (UGT) و UGT", "ORG اتحاد تجار الحبوب; ORG UGT; ORG UGT")
+    assert len(arabic) == 1
+
+
+def test_two_people_of_one_family() -> None:
+    """A shared family name goes to the one named more often, else first."""
+    body = "Nadia Brand and Omar Brand spoke. Omar Brand left. Brand returned."
+    found = build(body, "PER Nadia Brand; PER Omar Brand; PER Omar Brand; PER Brand", language="en")
+    assert short(found)["PER Omar Brand"] == ["Omar Brand", "Omar Brand", "Brand"]
+    first = build("Nadia Brand and Omar Brand spoke. Brand left.", "PER Nadia Brand; PER Omar Brand; PER Brand", language="en")
+    assert short(first)["PER Nadia Brand"] == ["Nadia Brand", "Brand"]
+
+
+def test_overlooked_repeats_are_found() -> None:
+    """A name of two words counts wherever it stands, behind a clitic too, but not inside a word or another mention."""
+    body = "قال سامر العبدلي نعم. وأضاف سامر العبدلي لا، ولسامر العبدلي رأي. لسامر العبدليون رأي. مؤسسة سامر العبدلي للكتاب."
+    found = short(build(body, "PER سامر العبدلي; ORG مؤسسة سامر العبدلي للكتاب"))
+    assert found["PER سامر العبدلي"] == ["سامر العبدلي"] * 3
+    assert found["ORG مؤسسة سامر العبدلي للكتاب"] == ["مؤسسة سامر العبدلي للكتاب"]
+
+
+def test_repeats_in_the_title() -> None:
+    """A name found in the body only is a mention in the title too; single words are not looked for."""
+    found = build("Nadia Brand won in Reading.", "PER Nadia Brand; LOC Reading", title="Nadia Brand on Reading", language="en")
+    assert [(mention.field, mention.start) for mention in found[0].mentions] == [("title", 0), ("body", 0)]
+    assert short(found)["LOC Reading"] == ["Reading"]
+
+
+def test_salience() -> None:
+    """Title, number and place of mentions raise it; shares sum to 1; ids follow the order."""
+    body = "Kisumu. " + "x " * 2000 + "Nakuru. Eldoret and Eldoret. Thika."
+    found = build(body, "LOC Thika; LOC Kisumu; LOC Nakuru; LOC Eldoret; LOC Eldoret", title="Thika", language="en")
+    assert [entity.name for entity in found] == ["Thika", "Eldoret", "Kisumu", "Nakuru"]
+    assert [entity.id for entity in found] == ["e1", "e2", "e3", "e4"]
+    assert sum(round(entity.salience * 1_000_000) for entity in found) == 1_000_000
+    tied = build("A1 B1", "LOC A1; LOC B1", title="x", language="en")
+    assert [entity.name for entity in tied] == ["A1", "B1"]
+
+
+def test_no_spans_no_entities() -> None:
+    """An article that names nobody has no entities."""
+    assert entities.build({"body": "x"}, {"body": []}, language="ar") == []
+    assert entities.build({"body": "x"}, {}, language="en") == []
+
+
+@pytest.mark.parametrize("unit", ["سامر العبدلي ", "a b ", "و", "(UB) ", "x)"])
+@pytest.mark.parametrize("distinct", [False, True])
+def test_cost_is_linear(unit: str, distinct: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    """Four times the mentions take about four times the time, the same name or many different ones."""
+
+    def work(size: int) -> object:
+        parts = [unit.strip() + (str(index) if distinct else "") for index in range(size)]
+        spans, at = [], 0
+        for part in parts:
+            spans.append(Span(at, at + len(part), "PER"))
+            at += len(part) + 1
+        return entities.build({"body": " ".join(parts)}, {"body": spans}, language="ar")
+
+    assert grows_linearly(work, size=600)
