@@ -4,7 +4,7 @@ BIN := .venv/bin
 LOCKS := $(patsubst %,requirements/%.txt,runtime build dev torch-cpu torch cuda)
 STAMP := .venv/.installed
 
-.PHONY: help install demo test check format schemas docs deploy-check lock clean
+.PHONY: help install demo test check format bench faults quality models schemas docs dashboard deploy-check lock clean
 .DEFAULT_GOAL := help
 
 help:  ## what the targets do
@@ -34,11 +34,27 @@ format: install  ## let ruff mend what it can
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
 
+bench: install  ## throughput beside a naive worker and the machine's floor: build/bench.json
+	$(BIN)/python -m tests.bench $(ARGS)
+
+faults: install  ## the long fault run on Apache Kafka: build/faults.json
+	$(BIN)/python -m tests.faults $(ARGS)
+
+quality: install  ## entities, language and summaries, measured; fails below a floor
+	$(BIN)/python -m tests.quality.table $(ARGS)
+
+models: install  ## train the bundled models anew (needs the corpora; ARGS=--help)
+	requirements/install.sh $(BIN)/python train
+	$(BIN)/khabar models train $(ARGS)
+
 schemas: install  ## schemas/ from worker/records.py
 	$(BIN)/khabar schemas --out schemas
 
 docs: install  ## the tables of settings and metrics in README.md and docs/
 	$(BIN)/python docs/tables.py
+
+dashboard: install  ## Grafana's JSON and the Kubernetes rules from deploy/grafana/ and deploy/prometheus/
+	$(BIN)/python deploy/generate.py
 
 deploy-check: install  ## image, Compose, Kubernetes, rules and dashboard (needs promtool and kubectl)
 	DEPLOY_TOOLS=required $(BIN)/pytest tests/deploy

@@ -3,10 +3,10 @@
 python deploy/generate.py
 """
 
-import importlib.util
 from pathlib import Path
 
 import yaml
+from grafana import dashboard
 
 DEPLOY = Path(__file__).parent
 RULES = DEPLOY / "prometheus" / "rules" / "khabar.yaml"
@@ -27,20 +27,9 @@ def prometheus_rule() -> str:
     return "# Made from deploy/prometheus/rules/khabar.yaml (make dashboard); do not edit.\n" + text
 
 
-def dashboard() -> str:
-    """The dashboard as Grafana takes it."""
-    spec = importlib.util.spec_from_file_location("khabar_dashboard", DEPLOY / "grafana" / "dashboard.py")
-    if spec is None or spec.loader is None:
-        message = "deploy/grafana/dashboard.py cannot be read"
-        raise FileNotFoundError(message)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return str(module.render())
-
-
 def files() -> dict[Path, str]:
     """Path and text of every derived file."""
-    return {RESOURCE: prometheus_rule(), DASHBOARD: dashboard()}
+    return {RESOURCE: prometheus_rule(), DASHBOARD: dashboard.render()}
 
 
 def main() -> None:

@@ -178,6 +178,7 @@ def producer(settings: Settings) -> Iterator[Any]:
             max_request_size=MAX_RECORD_BYTES,
             linger_ms=5,
             max_block_ms=CONNECT_MS,
+            allow_auto_create_topics=False,
         )
         try:
             yield client
@@ -268,9 +269,10 @@ def send(  # noqa: PLR0913 - a record has this many parts
     headers: Sequence[tuple[str, bytes | None]],
     partition: int | None = None,
 ) -> Sent:
-    """Give one record to a producer; returns at once."""
+    """Give one record to a producer; returns at once. A header's null value goes out empty: kafka-python cannot write null."""
+    sendable = [(name, content or b"") for name, content in headers]
     try:
-        return Sent(client.send(topic, value=value, key=key, headers=list(headers), partition=partition))
+        return Sent(client.send(topic, value=value, key=key, headers=sendable, partition=partition))
     except kafka_errors.MessageSizeTooLargeError as error:
         return Sent(None, problem=f"too large to send: {_line(error)}")
 

@@ -16,11 +16,11 @@ from worker.settings import Settings, reference
 
 KUBERNETES = Path(__file__).parents[2] / "deploy" / "kubernetes"
 CRDS = {
-    "ScaledObject": "keda.sh_scaledobjects.yaml",
-    "TriggerAuthentication": "keda.sh_triggerauthentications.yaml",
-    "PodMonitor": "monitoring.coreos.com_podmonitors.yaml",
-    "PrometheusRule": "monitoring.coreos.com_prometheusrules.yaml",
-    "KafkaTopic": "strimzi_043-Crd-kafkatopic.yaml",
+    "ScaledObject": "crds/keda.sh_scaledobjects.yaml",
+    "TriggerAuthentication": "crds/keda.sh_triggerauthentications.yaml",
+    "PodMonitor": "crds/monitoring.coreos.com_podmonitors.yaml",
+    "PrometheusRule": "crds/monitoring.coreos.com_prometheusrules.yaml",
+    "KafkaTopic": "crds/strimzi_043-Crd-kafkatopic.yaml",
 }
 VERSIONS = ["1.31", "1.37"]
 PASSWORD_FILE = "KHABAR_SASL_PASSWORD_FILE"  # noqa: S105 - the name of a variable

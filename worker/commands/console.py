@@ -7,10 +7,13 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+WIDE = 240
+
 
 def output() -> Console:
-    """Standard output, as it is now (a test may have replaced it)."""
-    return Console(file=sys.stdout, highlight=False, markup=False, emoji=False)
+    """Standard output, as it is now (a test may have replaced it); in a file or a pipe, tables are as wide as they need."""
+    width = None if sys.stdout.isatty() else WIDE
+    return Console(file=sys.stdout, width=width, highlight=False, markup=False, emoji=False)
 
 
 def say(line: str) -> None:

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import msgspec
 from rich.table import Table
@@ -71,15 +72,24 @@ def pull(settings: Settings, *, languages: Sequence[str]) -> None:
         sys.stdout.flush()
 
 
-def train(arguments: Sequence[str]) -> None:
-    """Hand the arguments to the recipe's own command line.
+def train(*, data: Path, out: Path, preset: str, seed: int) -> None:
+    """Train a bundled model anew.
+
+    Args:
+        data: the folder of corpora and name lists.
+        out: where the finished model goes.
+        preset: ``accurate`` or ``fast``.
+        seed: of everything that is drawn by lot.
 
     Raises:
-        UserError: the extra ``train`` is not installed.
+        UserError: the extra ``train`` is not installed, or there is no such folder.
     """
+    if not data.is_dir():
+        message = f"{data}: there is no such folder of corpora"
+        raise UserError(message)
     try:
-        from worker.nlp.train.run import main
+        from worker.nlp.train.run import train as run
     except ModuleNotFoundError as error:
         message = f"training needs the extra `train` ({error.name} is missing): pip install 'khabar[train]'"
         raise UserError(message) from error
-    main(arguments)
+    run(data=data, out=out, preset=preset, seed=seed)

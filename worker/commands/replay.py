@@ -1,8 +1,9 @@
 """`khabar replay`: dead letters back to the input topic, each once.
 
 A dead letter goes back with its original value, key and headers, to the partition it came from, and with one header
-more, ``khabar.replay.of``. Progress is committed only after the broker has acknowledged what was sent; see
-``replay_progress`` for what happens when a run is cut off in between. Runs are members of one consumer group, so that two
+more, ``khabar.replay.of``. (A header whose value was null comes back empty: the client library cannot write null.)
+Progress is committed only after the broker has acknowledged what was sent; see ``replay_progress`` for what happens
+when a run is cut off in between. Runs are members of one consumer group, so that two
 at a time share the work instead of doubling it. Only dead letters that were there when the run began are looked at:
 one that fails again waits for the next run.
 """
@@ -178,7 +179,7 @@ class _Replay:
         return msgspec.structs.replace(letter, value=base64.b64encode(value).decode())
 
     def _send(self, producer: Any, record: kafka.Record, letter: DeadLetter) -> kafka.Sent:  # noqa: ANN401 - kafka-python has no types
-        headers = [(name, None if value is None else base64.b64decode(value)) for name, value in letter.headers if name != MARKER]
+        headers = [(name, base64.b64decode(value or "")) for name, value in letter.headers if name != MARKER]
         source = letter.source
         home = source.topic == self._settings.input_topic and source.partition < self._count_of_input
         return kafka.send(

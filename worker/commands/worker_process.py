@@ -92,7 +92,9 @@ class WorkerProcess:
         if self.running():
             return
         lines = self.log.read_text(encoding="utf-8", errors="replace").strip().splitlines() or ["it said nothing"]
-        message = f"the worker ended with exit code {self._running().returncode}: {lines[-1]} (all of it: {self.log})"
+        message = (
+            f"the worker ended with exit code {self._running().returncode}: {lines[-1].removeprefix('khabar: ')} (all of it: {self.log})"
+        )
         raise UserError(message)
 
     def wait_until_ready(self) -> None:

@@ -3,10 +3,29 @@
 Raw bytes come in and finished JSON bytes go out, so the process that talks to Kafka never parses an article.
 """
 
+import hashlib
+import time
+from collections import Counter
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+import msgspec
 from msgspec import Struct
 
-from worker.errors import Reason
-from worker.records import EntityType
+from worker import __version__
+from worker.decode import Decoded, decode
+from worker.enrich import language
+from worker.enrich.enricher import Enricher, Enrichment
+from worker.errors import ArticleError, Reason
+from worker.records import ENRICHED_SCHEMA, EnrichedArticle, EntityType, Model, Provenance, RawArticle, Source
+from worker.settings import Settings
+
+WORKER = f"khabar {__version__}"
+"""Program and version, as they stand in every record the worker writes."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MAX_ERROR = 300  # code points of a dead letter's one line
 
 Headers = list[tuple[str, bytes | None]]
 """Record headers in order; a name may stand more than once."""
@@ -70,3 +89,136 @@ class Failed(Struct, array_like=True, tag=True, frozen=True):
     reason: Reason
     stage: str
     error: str
+
+
+class _Decoded(NamedTuple):
+    """A job whose value is an article."""
+
+    position: int
+    job: Job
+    decoded: Decoded
+    seconds: float
+
+
+def run(jobs: Sequence[Job], *, enricher: Enricher, settings: Settings) -> list[Done | Failed]:
+    """Enrich records; what comes out stands in the order of what came in.
+
+    Never raises for an article's sake: one that cannot be read or enriched is `Failed`. Where a batch fails its articles
+    run again one by one, so that only the culprit does.
+    """
+    results: dict[int, Done | Failed] = {}
+    readable: list[_Decoded] = []
+    for index, job in enumerate(jobs):
+        started = time.perf_counter()
+        try:
+            decoded = decode(job.value, plain_text=_is_plain_text(job.headers), max_bytes=settings.max_article_bytes)
+        except ArticleError as error:
+            results[index] = Failed(reason=error.reason, stage=error.stage, error=str(error))
+        else:
+            readable.append(_Decoded(index, job, decoded, time.perf_counter() - started))
+    results.update(_enrich(readable, enricher))
+    return [results[index] for index in range(len(jobs))]
+
+
+def timestamp(milliseconds: int | None) -> str | None:
+    """RFC 3339 in UTC of a record's timestamp; None where it has none or one no calendar knows."""
+    if milliseconds is None or milliseconds < 0:
+        return None
+    try:
+        moment = _EPOCH + timedelta(milliseconds=milliseconds)
+    except OverflowError:
+        return None
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _enrich(batch: Sequence[_Decoded], enricher: Enricher) -> dict[int, Done | Failed]:
+    """Enrich articles together, or one by one where that fails."""
+    if not batch:
+        return {}
+    try:
+        enrichments = enricher.enrich([item.decoded.article for item in batch])
+        return {item.position: _done(item, enrichment, enricher.models) for item, enrichment in zip(batch, enrichments, strict=True)}
+    except Exception as error:  # noqa: BLE001 - whatever an article makes the models raise becomes its dead letter
+        if len(batch) > 1:
+            return {index: result for item in batch for index, result in _enrich([item], enricher).items()}
+        stage = error.stage if isinstance(error, ArticleError) else "enrich"
+        message = " ".join(f"{type(error).__name__}: {error}".split())[:_MAX_ERROR]
+        return {batch[0].position: Failed(reason="enrich_failed", stage=stage, error=message)}
+
+
+def _done(item: _Decoded, enrichment: Enrichment, entity_models: Sequence[Model]) -> Done:
+    """The record to publish."""
+    job = item.job
+    models = [language.model(), *entity_models]
+    took_part = models if enrichment.stages["entities"].status == "ok" else models[:1]
+    identity = _article_id(item.decoded.article, job)
+    article = EnrichedArticle(
+        schema=ENRICHED_SCHEMA,
+        id=identity,
+        article=item.decoded.raw,
+        language=enrichment.language,
+        entities=enrichment.entities,
+        summary=enrichment.summary,
+        provenance=Provenance(
+            worker=WORKER,
+            enriched_at=datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            source=Source(topic=job.topic, partition=job.partition, offset=job.offset, timestamp=timestamp(job.timestamp_ms)),
+            models=took_part,
+            stages=enrichment.stages,
+        ),
+    )
+    ce_id = _event_id(job, models)
+    return Done(
+        value=msgspec.json.encode(article),
+        key=job.key if job.key is not None else identity.encode(),
+        headers=_headers(job, ce_id=ce_id, subject=identity),
+        ce_id=ce_id,
+        article_id=identity,
+        language=enrichment.language.code,
+        seconds={"decode": item.seconds, **{name: stage.seconds for name, stage in enrichment.stages.items()}},
+        entities=dict(Counter(entity.type for entity in enrichment.entities)),
+    )
+
+
+def _article_id(article: RawArticle, job: Job) -> str:
+    """The sender's id, else the key where it is text, else the record's position."""
+    if article.id and not article.id.isspace():
+        return article.id
+    try:
+        key = (job.key or b"").decode()
+    except UnicodeDecodeError:
+        key = ""
+    return key if key and not key.isspace() else f"{job.topic}/{job.partition}/{job.offset}"
+
+
+def _event_id(job: Job, models: Sequence[Model]) -> str:
+    """The same for the same record and the same models, different for any other: SHA-256 over parts with their lengths."""
+    parts = [job.topic.encode(), *(str(number).encode() for number in (job.partition, job.offset, job.timestamp_ms)), job.value]
+    parts += [b"" if job.key is None else b"=" + job.key, *(model.sha256.encode() for model in models)]
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(len(part).to_bytes(8, "big") + part)
+    return digest.hexdigest()
+
+
+def _headers(job: Job, *, ce_id: str, subject: str) -> Headers:
+    """CloudEvents 1.0, Kafka binding, binary mode; every other header of the raw record before it."""
+    own: Headers = [
+        ("ce_specversion", b"1.0"),
+        ("ce_id", ce_id.encode()),
+        ("ce_source", f"/khabar/{job.topic}".encode()),
+        ("ce_type", b"khabar.article.enriched.v1"),
+        ("content-type", b"application/json"),
+    ]
+    if not any(ord(letter) < ord(" ") or "\x7f" <= letter <= "\x9f" for letter in subject):  # CloudEvents bans controls
+        own.append(("ce_subject", subject.encode()))
+    moment = timestamp(job.timestamp_ms)
+    if moment:
+        own.append(("ce_time", moment.encode()))
+    return [(name, value) for name, value in job.headers if name.lower() != "content-type" and not name.lower().startswith("ce_")] + own
+
+
+def _is_plain_text(headers: Headers) -> bool:
+    """Whether the record says that it is a bare body; the last such header counts."""
+    kinds = [value or b"" for name, value in headers if name.lower() == "content-type"]
+    return bool(kinds) and kinds[-1].lower().split(b";")[0].strip() == b"text/plain"

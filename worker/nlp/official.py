@@ -121,17 +121,18 @@ class Official:
         return [self._analyse(self._pipeline(language), text) for language, text in texts]
 
     def tag(self, documents: Sequence[Sequence[Sequence[str]]], *, language: str) -> list[list[list[str]]]:
-        """BIO tags (our types) of words given."""
+        """BIO tags (our types) of words given, all in one go."""
         from stanza.models.common.doc import Document
 
         tagger = self._pipeline(language).processors["ner"]
-        result = []
-        for sentences in documents:
-            rows = [[{"id": (number,), "text": word} for number, word in enumerate(words, 1)] for words in sentences if words]
-            document = tagger.process(Document(rows)) if rows else None
-            found = iter(document.sentences if document else ())
-            result.append([[_bio(token.ner) for token in next(found).tokens] if words else [] for words in sentences])
-        return result
+        rows = [
+            [{"id": (number,), "text": word} for number, word in enumerate(words, 1)]
+            for sentences in documents
+            for words in sentences
+            if words
+        ]
+        found = iter(tagger.process(Document(rows)).sentences if rows else ())
+        return [[[_bio(token.ner) for token in next(found).tokens] if words else [] for words in sentences] for sentences in documents]
 
     def _analyse(self, pipeline: Any, text: str) -> Analysis:  # noqa: ANN401 - stanza.Pipeline
         """Sentences and spans of one text."""

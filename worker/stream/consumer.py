@@ -116,35 +116,33 @@ class Consumer(driver.Consumer):
                 self._give_up("expelled from the group")
             elif not await self._drained(self.app.conf.broker_rebalance_timeout * SHARE_OF_REBALANCE):
                 self._give_up("not finished within the rebalance timeout")
+            self._unacked_messages.clear()  # what is left was handed over
             await self._commit_within(COMMIT_SECONDS)
-            self._parts.lanes.release("partitions revoked")
         await super().on_partitions_revoked(revoked)
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
         """Start the new generation."""
-        self._parts.lanes.release("new generation")
+        self._parts.lanes.open()
         self._parts.fence.renew()  # joining is as good as a heartbeat
         await super().on_partitions_assigned(assigned, generation_id)
         self._parts.status.met("partitions")
         logger.info("partitions_assigned", generation=generation_id, partitions=sorted(tp.partition for tp in assigned))
 
     async def wait_empty(self) -> None:
-        """Wait until nothing is in flight, then commit; while the brake is on, give up instead.
-
-        Faust's own collects garbage and commits after every single acknowledgement.
-        """
+        """Finish what has been started, then commit. Faust's own collects garbage and commits after each acknowledgement."""
         while not self.should_stop and not await self._drained(1.0):
             await self._commit_within(COMMIT_SECONDS)
+        self._unacked_messages.clear()
         await self.commit_and_end_transactions()
 
     async def _drained(self, seconds: float) -> bool:
-        """Wait until every message taken is acknowledged; tell whether it was in time."""
+        """Finish the articles that a process has started on; tell whether it was in time. A held article is given up."""
         deadline = time.monotonic() + seconds
+        self._parts.lanes.hand_over()
         while True:
-            self._clean_unacked_messages()
             if self._parts.brake.on:
                 self._give_up("the brake is on")
-            if not self._unacked_messages:
+            if self._parts.lanes.is_empty():
                 return True
             if time.monotonic() > deadline or self._thread.expelled():
                 return False

@@ -124,6 +124,7 @@ class Lanes:
         self._paused: set[Partition] = set()
         self._bytes = 0
         self._room = asyncio.Event()
+        self._closed = False
         self.next_offset: dict[Partition, int] = {}
         """First offset not acknowledged yet, of every partition that has been worked on in this generation."""
 
@@ -137,10 +138,10 @@ class Lanes:
         """
         size = len(record.value or b"")
         await self._brake.released()
-        while self._bytes and self._bytes + size > MOST_BYTES_IN_FLIGHT:
+        while self._bytes and self._bytes + size > MOST_BYTES_IN_FLIGHT and not self._closed:
             self._room.clear()
             await self._room.wait()
-        if not wanted():
+        if self._closed or not wanted():
             return
         metrics.ARTICLES_CONSUMED.inc()
         job = None if record.value is None else Job(record.value, record.key, record.headers, *_position(record))
@@ -153,28 +154,47 @@ class Lanes:
             self._paused.add(partition)
             self._flow.pause(partition)
 
+    def open(self) -> None:
+        """Take articles of a new generation."""
+        self.release("new generation")
+        self._closed = False
+
+    def hand_over(self) -> None:
+        """Take no more, and give up each lane from the first article on that no process has started on.
+
+        So a rebalance waits for no backlog, and what will still be acknowledged has no gap.
+        """
+        self._closed = True
+        self._room.set()
+        waiting = self._pool.waiting()
+        for lane in self._lanes.values():
+            kept = next((place for place, entry in enumerate(lane.entries) if entry.outcome in waiting), len(lane.entries))
+            while len(lane.entries) > kept:
+                self._drop(lane.entries.pop())
+
+    def is_empty(self) -> bool:
+        """Whether nothing is in flight."""
+        return not any(lane.entries for lane in self._lanes.values())
+
     def is_full(self, partition: Partition) -> bool:
         """Whether no more of this partition should be fetched now."""
         return partition in self._paused
 
-    def release(self, why: str) -> int:
-        """Give up everything in flight, unpublished and un-acked; whoever owns the partitions next gets it again."""
+    def release(self, why: str) -> None:
+        """Take no more, and give up everything in flight, unpublished and un-acked; whoever owns the partitions next gets it again."""
+        self._closed = True
         count = 0
         for lane in self._lanes.values():
             lane.task.cancel()
+            count += len(lane.entries)
             for entry in lane.entries:
-                count += 1
-                self._count(-len(entry.record.value or b""), -1)
-                if entry.outcome is not None:
-                    entry.outcome.cancel()
+                self._drop(entry)
         self._lanes.clear()
         self._paused.clear()
         self.next_offset.clear()
         self._room.set()
-        metrics.ARTICLES_RELEASED.inc(count)
         if count:
             logger.warning("articles_released", articles=count, why=why)
-        return count
 
     def in_flight(self, partition: Partition) -> int:
         """Articles of a partition that are not acknowledged yet."""
@@ -202,6 +222,12 @@ class Lanes:
         if partition in self._paused and self.in_flight(partition) <= self._full_at // 2:
             self._paused.discard(partition)
             self._flow.resume(partition)
+
+    def _drop(self, entry: _Entry) -> None:
+        self._count(-len(entry.record.value or b""), -1)
+        metrics.ARTICLES_RELEASED.inc()
+        if entry.outcome is not None:
+            entry.outcome.cancel()
 
     def _count(self, size: int, articles: int) -> None:
         self._bytes += size

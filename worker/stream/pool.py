@@ -102,6 +102,10 @@ class Pool:
         """Enrich one article."""
         return await self.submit(job)
 
+    def waiting(self) -> set["asyncio.Future[Outcome]"]:
+        """Return the articles that no process has been given yet."""
+        return {item.future for item in self._waiting}
+
     async def stop(self) -> None:
         """Stop; articles that still wait are dropped, their futures cancelled."""
         for task in self._tasks:

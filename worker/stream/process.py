@@ -135,6 +135,8 @@ class EnricherProcess:
         theirs.close()
         self._pipe = ours
         self._process = psutil.Process(process.pid)
+        if self._killed_for:  # while it was starting
+            self.kill()
         return ours.recv_bytes()
 
     def _exchange(self, frame: bytes) -> bytes:

@@ -154,7 +154,7 @@ def quantise_embeddings(table: Array) -> tuple[NDArray[np.uint8], NDArray[np.flo
 def export(
     network: Network, grids: list[dict[str, Grid]], *, pieces: list[str], scores: list[float], card: dict[str, Any], out: Path
 ) -> None:
-    """Write ``model.onnx``, ``embeddings.npz``, ``pieces.tsv`` and ``card.json`` (with their sha256) into ``out``."""
+    """Write ``model.onnx``, ``pieces.npz`` and ``card.json`` (with their sha256) into ``out``."""
     out.mkdir(parents=True, exist_ok=True)
     model = build_graph(network, grids)
     onnx.checker.check_model(model)
@@ -162,12 +162,17 @@ def export(
     table = network.words.detach().float().numpy()
     nibbles, scales = quantise_embeddings(table)
     positions = network.positions.detach().float().numpy().astype(np.float16)
-    np.savez(out / "embeddings.npz", nibbles=nibbles, scales=scales, positions=positions)
-    lines = (f"{piece}\t{score:.5g}\n" for piece, score in zip(pieces, scores, strict=True))
-    (out / "pieces.tsv").write_text("".join(lines), encoding="utf-8", newline="\n")
+    np.savez_compressed(
+        out / "pieces.npz",
+        nibbles=nibbles,
+        scales=scales,
+        positions=positions,
+        text=np.frombuffer("\n".join(pieces).encode(), np.uint8),
+        scores=np.array(scores, np.float32),
+    )
     files = {
         name: {"bytes": (out / name).stat().st_size, "sha256": hashlib.sha256((out / name).read_bytes()).hexdigest()}
-        for name in ("model.onnx", "embeddings.npz", "pieces.tsv")
+        for name in ("model.onnx", "pieces.npz")
     }
     text = json.dumps({**card, "files": files}, ensure_ascii=False, indent=2)
     (out / "card.json").write_text(text + "\n", encoding="utf-8")

@@ -17,6 +17,9 @@ from worker.nlp.pieces import is_persian, normalise
 LABELS = ("O", "B-PER", "I-PER", "B-LOC", "I-LOC", "B-ORG", "I-ORG", "B-MISC", "I-MISC")
 """What the model chooses from, in the order of its outputs."""
 
+UNLABELLED = "?"
+"""The tag of a word nobody tagged: only a teacher says something about it."""
+
 _ALIASES = """
 آمریکا امریکا|ایالات متحده|ایالات متحده آمریکا|ایالات متحده امریکا|انگلیس|انگلستان|بریتانیا|شوروی|اتحاد شوروی|اتحاد جماهیر شوروی|کره|کره جنوبی|کره شمالی
 فلسطین|جمهوری اسلامی|جمهوری اسلامی ایران|ایران اسلامی|یوگسلاوی|چکسلواکی|آلمان غربی|آلمان شرقی|جمهوری خلق چین|ترکیه|سوریه|عراق|کویت|امارات|بوسنی|چچن|واتیکان|افغانستان
@@ -94,6 +97,8 @@ def allowed(tag: str, *, has_misc: bool) -> frozenset[str]:
 
     ARMAN's EVENT and PRO may be MISC or nothing; FAC may be anything but a person, as the other corpora see it.
     """
+    if tag == UNLABELLED:
+        return frozenset(LABELS)
     mark, _, kind = tag.partition("-")
     if tag in LABELS and tag != "O":
         return frozenset({tag})

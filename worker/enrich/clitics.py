@@ -1,0 +1,96 @@
+"""Arabic clitics (و ف ب ل ك) at the front of a name: where the name itself begins.
+
+A letter that may be a clitic may as well belong to the name (وليد, باريس, لبنان, كوريا, فرنسا), so three kinds of
+evidence decide, strongest first: a preposition before the word leaves no room for a clitic; the article itself names the
+bare form elsewhere; and ``clitics.tsv`` says how names begin. That file is a prefix tree learned from open lists of
+names and tagged news (`worker.nlp.train.clitics`); its words are spelled by `fold`.
+
+ال stays with the name (``واليابان`` → ``اليابان``). In ``للولايات`` its alef is not written: there both ل go, and
+``ولايات``, a word as it stands, is the mention.
+"""
+
+import re
+from collections.abc import Iterable
+from functools import cache
+from importlib.resources import files
+
+from worker.enrich.text import fold, folded, listed
+
+_LETTERS = "وفبلك"
+_ARTICLE = "ال"
+_CLITICS = re.compile(r"[وف]?[بكل]?")
+_WORD = re.compile(r"[^\W_](?:[^\W_]|[\u0610-\u061a\u064b-\u065f\u0670])*")
+_BEFORE = re.compile(r"([^\W_]+)[^\w\s]?\s+\Z")
+_LOOK_BACK = 24
+_MIN_NAME = 2  # letters of a name at least
+_SURE = 0.9  # a word that begins so is taken for a bare form others are measured by
+_PREPOSITIONS = listed(fold("في من إلى على عن مع عند لدى منذ حتى خلال ضد إن أن السيد السيدة الرئيس مدينة دولة"))
+
+
+class Clitics:
+    """What takes clitics off the names of one article."""
+
+    def __init__(self, names: Iterable[tuple[str, int, int]]) -> None:
+        """Collect the forms that are bare for certain.
+
+        Args:
+            names: (text, start, end) of every name in the article, clitics still on.
+        """
+        self._bare: set[str] = set()
+        for text, start, end in names:
+            first, *others = [fold(word[0]) for word in _WORD.finditer(text, start, end)] or [""]
+            self._bare.update(others)
+            if first[:1] not in _LETTERS or _after_preposition(text, start) or _surely_bare(first):
+                self._bare.add(first)
+
+    def length(self, text: str, start: int, end: int) -> int:
+        """Code points at ``start`` that are clitics, 0 where the name ``text[start:end]`` begins at once."""
+        match = _WORD.match(text, start, end)
+        word, offsets = folded(match[0]) if match else ("", [0])
+        if word[:1] not in _LETTERS or len(word) <= _MIN_NAME or word in self._bare or _after_preposition(text, start):
+            return 0
+        cuts = list(_cuts(word))
+        for cut in cuts:
+            if word[cut:] in self._bare or (word[:cut].endswith("لل") and _ARTICLE + word[cut:] in self._bare):
+                return offsets[cut]
+        cut = _learned(word)[0]
+        return offsets[cut] if cut in cuts else 0
+
+
+def _cuts(word: str) -> Iterable[int]:
+    """Numbers of letters that may be clitics; with the ل of ل + ال counted in."""
+    for conjunction in ("", "و", "ف"):
+        for preposition in ("", "ب", "ل", "ك"):
+            clitic = conjunction + preposition
+            if clitic and word.startswith(clitic) and len(word) - len(clitic) >= _MIN_NAME:
+                yield len(clitic)
+                if preposition == "ل" and word.startswith(clitic + "ل") and len(word) - len(clitic) > _MIN_NAME:
+                    yield len(clitic) + 1
+
+
+def _after_preposition(text: str, start: int) -> bool:
+    """Whether the word before ``start`` is one that no clitic can follow."""
+    before = _BEFORE.search(text, max(start - _LOOK_BACK, 0), start)
+    return before is not None and fold(before[1]) in _PREPOSITIONS
+
+
+def _surely_bare(word: str) -> bool:
+    """Whether names that begin like this are bare nearly always; never where a clitic and ال may stand there."""
+    cut, share = _learned(word)
+    return cut == 0 and share >= _SURE and word[1:3] != _ARTICLE and not word.startswith("لل")
+
+
+def _learned(word: str) -> tuple[int, float]:
+    """How many letters are clitics in words that begin like this one, and in what share of them."""
+    tree = _tree()
+    spelled = word + "$"
+    longest = next((length for length in range(len(spelled), 0, -1) if spelled[:length] in tree), 0)
+    return tree[spelled[:longest]] if longest else (0, 1.0)
+
+
+@cache
+def _tree() -> dict[str, tuple[int, float]]:
+    """Beginning of a word (``$``: its end) to letters that are clitics and the share of words with so many."""
+    lines = (files("worker.enrich") / "clitics.tsv").read_text(encoding="utf-8").splitlines()
+    rows = (line.split("\t") for line in lines if not line.startswith("#"))
+    return {beginning: (int(cut), int(percent) / 100) for beginning, cut, percent in rows}

@@ -1,0 +1,117 @@
+"""The order of the stages: language, entities, summary; many articles at once."""
+
+import time
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+from worker.enrich import entities, language, summary
+from worker.enrich.analysis import Analyser, Analysis
+from worker.enrich.segment import sentences
+from worker.records import Entity, FieldName, Language, Model, RawArticle, Stage, Summary
+
+StageName = Literal["language", "entities", "summary"]
+
+
+class Enrichment(NamedTuple):
+    """What enrichment adds to an article.
+
+    Args:
+        language: the language of its text.
+        entities: one row an entity, most salient first; none in a language without an entity model.
+        summary: sentences that stand for it.
+        stages: status and seconds of ``language``, ``entities`` and ``summary``.
+    """
+
+    language: Language
+    entities: list[Entity]
+    summary: Summary
+    stages: dict[StageName, Stage]
+
+
+class Enricher:
+    """Enriches articles with one set of models. Deterministic but for the seconds; knows no Kafka."""
+
+    def __init__(self, analyser: Analyser, *, summary_sentences: int, summary_characters: int) -> None:
+        """Take the models as they are.
+
+        Args:
+            analyser: the models.
+            summary_sentences: sentences of a summary at most.
+            summary_characters: code points of a summary at most.
+        """
+        self._analyser = analyser
+        self._summary_sentences = summary_sentences
+        self._summary_characters = summary_characters
+
+    @property
+    def models(self) -> Sequence[Model]:
+        """What stands in the provenance of every article."""
+        return self._analyser.models
+
+    def enrich(self, articles: Sequence[RawArticle]) -> list[Enrichment]:
+        """Enrich articles, in their order; the models see all of them in one call."""
+        languages: list[tuple[Language, float]] = []
+        for article in articles:
+            started = time.perf_counter()
+            found = language.detect(article.body, title=article.title, hint=article.language)
+            languages.append((found, time.perf_counter() - started))
+        analyses, seconds = self._analyse(articles, [found for found, _ in languages])
+        return [
+            self._finish(article, found, language_seconds, by_field, shared)
+            for article, (found, language_seconds), by_field, shared in zip(articles, languages, analyses, seconds, strict=True)
+        ]
+
+    def _analyse(
+        self, articles: Sequence[RawArticle], languages: Sequence[Language]
+    ) -> tuple[list[dict[FieldName, Analysis]], list[float]]:
+        """Analyse titles and bodies of every supported language in one call; its seconds are shared out by length."""
+        places: list[tuple[int, FieldName]] = []
+        texts: list[tuple[str, str]] = []
+        for index, (article, found) in enumerate(zip(articles, languages, strict=True)):
+            if self._analyser.supports(found.code):
+                for field, text in _fields(article).items():
+                    places.append((index, field))
+                    texts.append((found.code, text))
+        started = time.perf_counter()
+        analyses = self._analyser.analyse(texts) if texts else []
+        spent = time.perf_counter() - started
+        letters = sum(len(text) for _, text in texts)
+        by_article: list[dict[FieldName, Analysis]] = [{} for _ in articles]
+        seconds = [0.0] * len(articles)
+        for (index, field), (_, text), analysis in zip(places, texts, analyses, strict=True):
+            by_article[index][field] = analysis
+            seconds[index] += spent * len(text) / letters
+        return by_article, seconds
+
+    def _finish(
+        self, article: RawArticle, found: Language, language_seconds: float, analyses: dict[FieldName, Analysis], shared: float
+    ) -> Enrichment:
+        """Entities and summary of one article."""
+        started = time.perf_counter()
+        spans = {field: analysis.spans for field, analysis in analyses.items()}
+        named = entities.build(_fields(article), spans, language=found.code) if analyses else []
+        built = time.perf_counter()
+        chosen = summary.summarise(
+            article.body,
+            analyses["body"].sentences if analyses else sentences(article.body),
+            title=article.title,
+            max_sentences=self._summary_sentences,
+            max_characters=self._summary_characters,
+        )
+        stages: dict[StageName, Stage] = {
+            "language": Stage(status="ok", seconds=_rounded(language_seconds)),
+            "entities": Stage(status="ok" if analyses else "unsupported_language", seconds=_rounded(shared + built - started)),
+            "summary": Stage(status="ok", seconds=_rounded(time.perf_counter() - built)),
+        }
+        return Enrichment(language=found, entities=named, summary=chosen, stages=stages)
+
+
+def _fields(article: RawArticle) -> dict[FieldName, str]:
+    """The texts of an article, in the order they are read in; a blank title is none."""
+    title = article.title if article.title and not article.title.isspace() else None
+    return {"title": title, "body": article.body} if title else {"body": article.body}
+
+
+def _rounded(seconds: float) -> float:
+    """Whole microseconds."""
+    return round(max(seconds, 0.0), 6)

@@ -1,0 +1,98 @@
+"""Which names of an article are one entity: a short form goes with the long form it is part of."""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+from worker.records import EntityType, FieldName, Mention
+
+_MIN_SHORT = 3  # letters of a word that may stand for a whole name: no "Al", "بن"
+_MAX_WORDS = 12  # longer names are no names; bounds the number of their parts
+_ACRONYM = re.compile(r"[A-Z][A-Z.&-]{1,9}")
+_OPENS = re.compile(r"\s*[(\[]\s*")
+_WORDS = re.compile(r"[^\W_]+")
+_ARTICLE = "ال"
+
+
+class Name(NamedTuple):
+    """All mentions of an article that are spelled alike.
+
+    Args:
+        key: the spelling, folded.
+        type: what most of them were taken for.
+        mentions: in the article's order.
+    """
+
+    key: str
+    type: EntityType
+    mentions: list[Mention]
+
+
+def join(names: Sequence[Name], texts: Mapping[FieldName, str]) -> list[str]:
+    """For each name the key of the entity it belongs to.
+
+    A person's given or family name joins the full name; a place or an organisation of two words or more joins the longer
+    name that begins with it, an organisation also its first word alone; a name in brackets right behind another of its
+    type is its acronym. Where several long forms fit, the one with most mentions takes it, the earlier one of equals.
+    """
+    parts = [_parts(name.key) for name in names]
+    longer: dict[tuple[EntityType, tuple[str, ...]], list[int]] = defaultdict(list)
+    for index, name in enumerate(names):
+        for part in set(_short_forms(name.type, parts[index])):
+            longer[name.type, part].append(index)
+    target = list(range(len(names)))
+    by_parts: dict[tuple[EntityType, tuple[str, ...]], int] = {}
+    for index, name in enumerate(names):
+        if parts[index]:
+            target[index] = by_parts.setdefault((name.type, parts[index]), index)
+        fitting = [other for other in longer.get((name.type, parts[index]), ()) if other != index]
+        if fitting:
+            target[index] = max(fitting, key=lambda other: (len(names[other].mentions), len(parts[other]), -other))
+    for acronym, full in _bracketed(names, texts):
+        if _root(target, full) != acronym:
+            target[acronym] = full
+    return [names[_root(target, index)].key for index in range(len(names))]
+
+
+def _root(target: Sequence[int], index: int) -> int:
+    """The end of the chain of long forms; each one is longer than the one before, or an acronym's, so it ends."""
+    seen = {index}
+    while target[index] != index and target[index] not in seen:
+        index = target[index]
+        seen.add(index)
+    return index
+
+
+def _parts(key: str) -> tuple[str, ...]:
+    """The words of a name, an Arabic article off: الولايات المتحدة and ولايات متحدة are the same."""
+    words = _WORDS.findall(key)
+    return tuple(word[2:] if word.startswith(_ARTICLE) and len(word) > len(_ARTICLE) + 1 else word for word in words if word != "the")
+
+
+def _short_forms(kind: EntityType, words: tuple[str, ...]) -> Iterable[tuple[str, ...]]:
+    """What a name may be called once it has been named in full."""
+    if not 1 < len(words) <= _MAX_WORDS:
+        return
+    if kind == "PER":
+        for size in range(1, len(words)):
+            for start in range(len(words) - size + 1):
+                part = words[start : start + size]
+                if max(map(len, part)) >= _MIN_SHORT:
+                    yield part
+    elif kind in {"LOC", "ORG"}:
+        yield from (words[:size] for size in range(2, len(words)))
+        if kind == "ORG" and len(words[0]) > _MIN_SHORT:
+            yield words[:1]
+
+
+def _bracketed(names: Sequence[Name], texts: Mapping[FieldName, str]) -> Iterable[tuple[int, int]]:
+    """Pairs (acronym, full name) of which the first stands in brackets right behind the second."""
+    order = sorted(((mention.field, mention.start, mention.end, index) for index, name in enumerate(names) for mention in name.mentions))
+    for (field, _, end, full), (next_field, start, next_end, acronym) in pairwise(order):
+        if full == acronym or field != next_field or names[full].type != names[acronym].type:
+            continue
+        text = texts[field]
+        if _OPENS.fullmatch(text, end, start) and text[next_end : next_end + 1] in {")", "]"} and _ACRONYM.fullmatch(text, start, next_end):
+            yield acronym, full

@@ -1,0 +1,42 @@
+"""The mean of several networks' weights: worth more than any one of them, and costs nothing at run time.
+
+Source: Izmailov et al. 2018, "Averaging Weights Leads to Wider Optima"; Wortsman et al. 2022, "Model soups".
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from worker.nlp.train.network import Network
+
+State = dict[str, Tensor]
+
+
+def mean(states: Sequence[State], weights: Sequence[float] | None = None) -> State:
+    """The weighted mean of states of the same shape; equal weights unless told."""
+    shares = [1 / len(states)] * len(states) if weights is None else [weight / sum(weights) for weight in weights]
+    return {name: sum((part * state[name] for part, state in zip(shares, states, strict=True)), torch.tensor(0.0)) for name in states[0]}
+
+
+def read_state(path: Path) -> State:
+    """The weights of ``final.pt`` or of a checkpoint; nothing is unpickled but tensors."""
+    state = torch.load(path, weights_only=True)
+    return dict(state.get("network", state))
+
+
+def from_state(state: State, *, heads: int, epsilon: float) -> Network:
+    """A network of the sizes that the weights have."""
+    layers = 1 + max(int(name.split(".")[1]) for name in state if name.startswith("layers."))
+    vocabulary, hidden = state["words"].shape
+    sizes = {"hidden": hidden, "feed": state["layers.0.fi_w"].shape[0], "heads": heads, "vocabulary": vocabulary,
+             "positions": state["positions"].shape[0], "labels": state["head_w"].shape[0], "layers": layers}  # fmt: skip
+    network = Network({**sizes, "epsilon": epsilon})
+    network.load_state_dict(state)
+    return network
+
+
+def first_layers(state: State, count: int) -> State:
+    """The same weights with only the first ``count`` layers: where a student starts."""
+    return {name: value for name, value in state.items() if not name.startswith("layers.") or int(name.split(".")[1]) < count}
