@@ -4,7 +4,7 @@ BIN := .venv/bin
 LOCKS := $(patsubst %,requirements/%.txt,runtime build dev torch-cpu torch cuda)
 STAMP := .venv/.installed
 
-.PHONY: help install demo test check format bench faults quality models schemas docs dashboard deploy-check lock clean
+.PHONY: help install demo test check format bench faults quality models schemas docs dashboard deploy-check rehearse lock clean
 .DEFAULT_GOAL := help
 
 help:  ## what the targets do
@@ -58,6 +58,9 @@ dashboard: install  ## Grafana's JSON and the Kubernetes rules from deploy/grafa
 
 deploy-check: install  ## image, Compose, Kubernetes, rules and dashboard (needs promtool and kubectl)
 	DEPLOY_TOOLS=required $(BIN)/pytest tests/deploy
+
+rehearse: install  ## the Dockerfile's steps in clean roots, without an engine (as root, needs debootstrap; ARGS="--also PATH")
+	$(BIN)/python -m tests.deploy.rehearse build/rehearsal $(ARGS)
 
 lock:  ## requirements/*.txt from pyproject.toml (needs uv; UPGRADE=1 takes newer versions)
 	$(PYTHON) requirements/lock.py $(if $(UPGRADE),--upgrade)

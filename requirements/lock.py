@@ -34,7 +34,7 @@ def resolve(*extras: str) -> dict[str, str]:
 def compile_(source: str, *options: str, text: str = "") -> dict[str, str]:
     """Package name to its lines in the lock (pin, marker, hashes), for Python 3.11 on every platform."""
     command = ["uv", "pip", "compile", source, *options, "--universal", "--python-version=3.11", "--generate-hashes"]
-    command += ["--no-annotate", "--no-header", "--no-emit-index-url", "--no-config", "--quiet"]
+    command += ["--no-annotate", "--no-header", "--no-config", "--quiet"]
     if "--upgrade" not in sys.argv:
         command += [f"--constraint={lock}" for lock in sorted(HERE.glob("*.txt")) if lock.name != "torch-cpu.txt"]
     done = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True, input=text)  # noqa: S603 - fixed arguments

@@ -129,9 +129,10 @@ def _error_headers() -> Node:
         {
             "khabar.error.reason": {"type": "string", "enum": list(REASONS), "description": "Why it can never succeed."},
             "khabar.error.stage": _text("Where it failed."),
-            "khabar.error.source": _text("Topic, partition and offset of the raw record, `/` between."),
+            "khabar.error.source": _text("Topic, partition and offset of the raw record, `/` between.", pattern="/[0-9]+/[0-9]+$"),
+            "content-type": _text("Form of the value.", const="application/json"),
         },
-        required=["khabar.error.reason", "khabar.error.stage", "khabar.error.source"],
+        required=["content-type", "khabar.error.reason", "khabar.error.stage", "khabar.error.source"],
     )
 
 

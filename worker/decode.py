@@ -63,6 +63,11 @@ def decode(value: bytes, *, plain_text: bool, max_bytes: int) -> Decoded:
     return Decoded(article, msgspec.Raw(msgspec.json.format(msgspec.json.encode(last_of_each), indent=-1)))
 
 
+def is_blank(text: str) -> bool:
+    """Whether there is nothing to see: white space, control and format characters only."""
+    return all(character.isspace() or unicodedata.category(character) in _INVISIBLE for character in text)
+
+
 def _parse(value: bytes) -> dict[str, Any]:
     """Read all of the JSON, so that nothing invalid is carried on."""
     too_deep = f"arrays and objects are nested more than {MAX_DEPTH} deep"
@@ -71,7 +76,7 @@ def _parse(value: bytes) -> dict[str, Any]:
     except RecursionError as error:
         raise DecodeError(too_deep, reason="too_deep") from error
     except msgspec.DecodeError as error:
-        message = f"not JSON: {error}" if value.strip() else "not JSON: the value is empty"
+        message = f"not JSON: {str(error)[:200]}" if value.strip() else "not JSON: the value is empty"  # the path to it may be long
         raise DecodeError(message, reason="invalid_json") from error
     if not isinstance(members, dict):
         message = f"the JSON is {_KINDS[type(members)]}, not an object"
@@ -109,7 +114,7 @@ def _article(members: dict[str, Any]) -> RawArticle:
     if "body" not in known:
         message = "`body` is missing"
         raise DecodeError(message, reason="invalid_schema")
-    if all(character.isspace() or unicodedata.category(character) in _INVISIBLE for character in known["body"]):
+    if is_blank(known["body"]):
         message = "`body` is blank"
         raise DecodeError(message, reason="empty_body")
     return RawArticle(**known)

@@ -43,6 +43,11 @@ class Settings:
     processes: int = _row(_cores, "Enricher processes.", low=1, shown="cores")
     http_host: str = _row("127.0.0.1", "Address of `/`, `/metrics`, `/live` and `/ready`.")
     http_port: int = _row(8080, "Its port; 0 takes a free one.", low=0)
+    http_token: str = _row(
+        "",
+        "Opens the live page as `/?token=…`; without one it is served on loopback only. `KHABAR_HTTP_TOKEN_FILE` names its file.",
+        secret=True,
+    )
     models: str = _row("accurate", "`accurate`, `fast`, `official` (Stanza's own packages) or a directory of Stanza models.")
     model_dir: Path = _row(
         lambda: Path.home() / ".khabar" / "models", "Where `khabar models pull` puts Stanza's packages.", shown="~/.khabar/models"

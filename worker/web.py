@@ -3,10 +3,13 @@
 Started before anything else, so that probes answer while models load. What it serves is meant for the machine it runs
 on: bound to loopback (the default) it answers only requests whose Host is a loopback name, so that no web page can read
 it by DNS rebinding; bound to anything else the operator has put it on a network, and any Host is answered, as probes
-need. There is no way to change anything here: GET only.
+need. The page shows articles: on a network address it is there for those who know ``KHABAR_HTTP_TOKEN``, and without a
+token for nobody; ``/?token=…`` puts it into a cookie and out of the address. There is no way to change anything here:
+GET only.
 """
 
 import asyncio
+import hmac
 import ipaddress
 import socket
 import threading
@@ -24,6 +27,7 @@ from worker.status import Status
 LARGEST_FEEDS = 16
 """Browsers served at once; one more is told to come later."""
 START_SECONDS = 10.0
+COOKIE = "khabar_token"
 LOOPBACK_NAMES = {"localhost", "127.0.0.1", "::1"}
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -134,7 +138,23 @@ class WebServer:
             response.headers.update({name: value for name, value in HEADERS.items() if name not in response.headers})
         return response
 
-    async def _index(self, _request: web.Request) -> web.Response:
+    def _locked(self, request: web.Request) -> str:
+        """Why the page's content is not for this request; empty when it is."""
+        wanted = self._settings.http_token
+        if not wanted:
+            return "" if is_loopback(self._settings.http_host) else "On a network address the page needs KHABAR_HTTP_TOKEN to be set.\n"
+        given = request.query.get("token") or request.cookies.get(COOKIE, "")
+        if hmac.compare_digest(given.encode("utf-8", "surrogateescape"), wanted.encode()):
+            return ""
+        return "Open this page as /?token=… with the worker's KHABAR_HTTP_TOKEN.\n"
+
+    async def _index(self, request: web.Request) -> web.Response:
+        if why := self._locked(request):
+            return web.Response(status=403, text=why)
+        if "token" in request.query:
+            response = web.Response(status=303, headers={"Location": "/"})
+            response.set_cookie(COOKIE, request.query["token"], httponly=True, samesite="Strict", path="/")
+            return response
         return web.Response(
             body=self._page.html, content_type="text/html", charset="utf-8", headers={"Content-Security-Policy": self._page.policy}
         )
@@ -158,6 +178,8 @@ class WebServer:
         return web.Response(text="ready\n")
 
     async def _events(self, request: web.Request) -> web.StreamResponse:
+        if why := self._locked(request):
+            return web.Response(status=403, text=why)
         if self._feeds >= LARGEST_FEEDS:
             return web.Response(status=503, text="too many open pages\n", headers={"Retry-After": "10"})
         response = web.StreamResponse(headers={**HEADERS, "Content-Type": "text/event-stream; charset=utf-8", "X-Accel-Buffering": "no"})

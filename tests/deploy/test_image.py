@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.deploy.rehearse import ignored, instructions
 from worker import __version__
 from worker.settings import reference
 
@@ -73,3 +74,24 @@ def test_what_is_copied_is_in_the_context(source: str) -> None:
     allowed = {line[1:] for line in (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines() if line.startswith("!")}
     assert allowed == {word.rstrip("/") for word in copied}
     assert (ROOT / source).exists()
+
+
+@pytest.mark.parametrize("path", ["worker/cli.py", "worker/bundled/samples/ar.jsonl", "requirements/install.sh", "pyproject.toml"])
+def test_what_the_build_needs_gets_through(path: str) -> None:
+    """The rehearsal (`make rehearse`) reads `.dockerignore` as an engine does."""
+    assert (ROOT / path).exists()
+    assert not ignored(Path(path))
+
+
+@pytest.mark.parametrize(
+    "path", [".git/config", "tests/conftest.py", ".venv/bin/python", "worker/__pycache__/cli.pyc", "worker/nlp/x.pyc", "Makefile"]
+)
+def test_what_the_build_does_not_need_stays_out(path: str) -> None:
+    """No history, no environment, no leftovers in the image."""
+    assert ignored(Path(path))
+
+
+def test_the_rehearsal_knows_every_instruction() -> None:
+    """A new kind of instruction would be passed over in silence."""
+    known = {"FROM", "ARG", "ENV", "WORKDIR", "COPY", "RUN", "USER", "LABEL", "EXPOSE", "STOPSIGNAL", "HEALTHCHECK", "ENTRYPOINT", "CMD"}
+    assert {name for name, _ in instructions(DOCKERFILE)} == known

@@ -67,7 +67,8 @@ def crd_schema(path: Path, version: str) -> Resource:
     """The schema of one version of a custom resource, as JSON Schema."""
     definition = yaml.safe_load(path.read_text(encoding="utf-8"))
     schemas = {entry["name"]: entry["schema"]["openAPIV3Schema"] for entry in definition["spec"]["versions"]}
-    return strict(schemas[version])
+    schema: Resource = strict(schemas[version])
+    return schema
 
 
 def strict(node: Any) -> Any:  # noqa: ANN401 - any JSON

@@ -49,6 +49,13 @@ def free_ports(count: int) -> list[int]:
         return [one.getsockname()[1] for one in sockets]
 
 
+def listens(port: int) -> bool:
+    """Whether somebody takes connections there."""
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+        return True
+    return False
+
+
 @dataclass
 class Broker:
     """One broker process and its ports."""
@@ -171,6 +178,9 @@ class Cluster:
         """
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
+            if not all(listens(broker.direct) for broker in self.brokers):
+                time.sleep(0.2)
+                continue
             with contextlib.suppress(KafkaError, OSError), self.admin() as admin:
                 if len(admin.describe_cluster()["brokers"]) >= len(self.brokers):
                     return

@@ -3,6 +3,7 @@
 import contextlib
 import threading
 import time
+from collections import deque
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,9 @@ from kafka.errors import KafkaError
 
 from tests.faults import articles
 from tests.faults.verify import FEED_HEADER
+
+RECENT = 20_000
+"""Articles whose feeding time is kept: more than are fed between a fault and its recovery."""
 
 
 @dataclass(frozen=True)
@@ -50,8 +54,9 @@ class Feeder:
         self._thread = threading.Thread(target=self._run, daemon=True, name="feeder")
         self.expected: dict[int, frozenset[str]] = {}
         self.acknowledged: list[Fed] = []
-        self.sent: dict[int, float] = {}
-        """Number to wall-clock time, in seconds, of everything that is not refused."""
+        self.sent: deque[tuple[int, float]] = deque(maxlen=RECENT)
+        """Number and wall-clock time, in seconds, of the last articles fed."""
+        self.refused_numbers: set[int] = set()
         self.poisoned: set[int] = set()
         self.refused: list[str] = []
         self.clock_jump = 0.0
@@ -101,7 +106,8 @@ class Feeder:
         self.expected[number] = article.expect
         if poison is not None:
             self.poisoned.add(number)
-        began = self.sent[number] = time.time()
+        began = time.time()
+        self.sent.append((number, began))
         try:
             future = producer.send(
                 self._topic,
@@ -119,4 +125,4 @@ class Feeder:
     def _refuse(self, number: int, error: Exception) -> None:
         """The brokers did not take it, or did not say so: the input topic knows."""
         self.refused.append(f"article {number}: {error!r}")
-        self.sent.pop(number, None)
+        self.refused_numbers.add(number)

@@ -6,21 +6,24 @@ again; one of three that is gone, when it is gone.
 
 import contextlib
 import random
+import shutil
 import signal
-import socket
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
 
 from kafka import TopicPartition
 
 from tests.faults import topics
-from tests.faults.cluster import Broker
+from tests.faults.cluster import REPOSITORY, Broker, listens
 from tests.faults.rig import Rig
 
 Heal = Callable[[], None]
 JOIN_SECONDS = 120.0
+MOST_PARTITIONS = 12
+ASSIGNED = "partitions_assigned"
 SOON, HUNG = 15.0, 30.0
 """Seconds within which the first article must be out: after what is killed or returns, and when something hangs."""
 
@@ -82,7 +85,7 @@ def _worker_joins_and_leaves(rig: Rig) -> None:
     for guest in guests:
         guest.start()
     for guest in guests:
-        guest.wait_for("partitions_assigned", seconds=JOIN_SECONDS)
+        guest.wait_for(ASSIGNED, seconds=JOIN_SECONDS)
     for guest in guests:
         time.sleep(rig.dice.uniform(0, 2))
         if rig.dice.random() < 0.5:
@@ -179,6 +182,34 @@ def _clock_jump(rig: Rig) -> Heal:
     return back
 
 
+def _partitions_added(rig: Rig) -> None:
+    """The input topic grows by one partition while it is read; keys move, so order per key holds on each side of the change."""
+    with rig.cluster.admin() as admin:
+        (described,) = admin.describe_topics([topics.INPUT])
+        count = len(described["partitions"])
+        if count < MOST_PARTITIONS:
+            admin.create_partitions({topics.INPUT: count + 1})
+
+
+def _rolling_upgrade(rig: Rig) -> None:
+    """Every worker in turn is replaced by one of the next build: the same program under another version."""
+    build = next_build(rig.folder / f"build-{len(list(rig.folder.glob('build-*')))}")
+    for worker in rig.workers:
+        before = worker.log.read_text(encoding="utf-8", errors="replace").count(ASSIGNED)
+        worker.upgrade(build)
+        worker.wait_for(ASSIGNED, more_than=before, seconds=JOIN_SECONDS)
+
+
+def next_build(folder: Path) -> Path:
+    """A copy of the program with another version number."""
+    shutil.copytree(REPOSITORY / "tests", folder / "tests", ignore=shutil.ignore_patterns("data", "__pycache__"))
+    shutil.copytree(REPOSITORY / "worker", folder / "worker", ignore=shutil.ignore_patterns("bundled", "__pycache__"))
+    (folder / "worker" / "bundled").symlink_to(REPOSITORY / "worker" / "bundled")
+    init = folder / "worker" / "__init__.py"
+    init.write_text(init.read_text(encoding="utf-8").replace('__version__ = "', '__version__ = "9.'), encoding="utf-8")
+    return folder
+
+
 def _poison(kind: str) -> Callable[[Rig], None]:
     def feed(rig: Rig) -> None:
         for _ in range(rig.dice.choice([1, 1, 2])):
@@ -204,6 +235,8 @@ MENU = (
     Fault("connections slowed", _connection_slowed, None),
     Fault("connections stalled", _connection_stalled, HUNG),
     Fault("disk full", _disk_full, HUNG),
+    Fault("partitions added", _partitions_added, HUNG),
+    Fault("rolling upgrade", _rolling_upgrade, SOON),
     Fault("clock jump", _clock_jump, SOON),
     Fault("article kills its process", _poison("kill"), None, kills=3),
     Fault("article hangs", _poison("hang"), None, kills=3),
@@ -234,6 +267,6 @@ def _launch(rig: Rig, broker: Broker) -> None:
     rig.cluster.launch(broker)
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", broker.direct), timeout=1):
+        if listens(broker.direct):
             return
         time.sleep(0.1)

@@ -52,6 +52,7 @@ class Worker:
         self.ended: list[Ended] = []
         self._environ = {**os.environ, **environ, "KHABAR_HTTP_PORT": str(self.port), "PYTHONPATH": str(REPOSITORY)}
         self._command = [sys.executable, "-m", module] if module == "tests.faults.worker" else [sys.executable, "-m", module, "worker"]
+        self._build = REPOSITORY
         self._process: subprocess.Popen[bytes] | None = None
         self._lock = threading.Lock()
         self._wanted_end: tuple[float, bool] | None = None
@@ -63,6 +64,12 @@ class Worker:
         self._launch()
         self._thread.start()
 
+    def upgrade(self, build: Path) -> None:
+        """SIGTERM, and start from another build of the program."""
+        self._build = build
+        self._environ["PYTHONPATH"] = str(build)
+        self.signal(signal.SIGTERM)
+
     def signal(self, number: signal.Signals) -> None:
         """Send a signal; after SIGKILL and SIGTERM the end that follows is wanted."""
         with self._lock:
@@ -71,11 +78,11 @@ class Worker:
             if self._process is not None and self._process.poll() is None:
                 self._process.send_signal(number)
 
-    def wait_for(self, what: str, *, seconds: float) -> bool:
-        """Wait until its log holds a word; tell whether it does."""
+    def wait_for(self, what: str, *, seconds: float, more_than: int = 0) -> bool:
+        """Wait until its log holds a word more than so many times; tell whether it does."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
-            if what in self.log.read_text(encoding="utf-8", errors="replace"):
+            if self.log.read_text(encoding="utf-8", errors="replace").count(what) > more_than:
                 return True
             time.sleep(WATCH_SECONDS)
         return False
@@ -128,7 +135,7 @@ class Worker:
     def _launch(self) -> None:
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                self._command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=self._environ, cwd=REPOSITORY, start_new_session=True
+                self._command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=self._environ, cwd=self._build, start_new_session=True
             )
 
     def _watch(self) -> None:

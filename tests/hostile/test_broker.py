@@ -25,9 +25,12 @@ SECONDS = 240.0
 SENDABLE = [
     case
     for case in CASES
-    if case.timestamp_ms is not None and 0 <= case.timestamp_ms < 2**62 and all(value is not None for _, value in case.headers)
+    if case.timestamp_ms is not None
+    and 0 <= case.timestamp_ms < 2**62
+    and all(value is not None for _, value in case.headers)
+    and (case.key, case.value) != (None, None)
 ]
-"""kafka-python sends no record without a timestamp or with a negative one, and no header without a value."""
+"""kafka-python sends no record without a timestamp, with a negative one, or with neither key nor value, and no header without a value."""
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from worker.broker import free_port, listens
 CLUSTER_ID = "MkU3OEVBNTcwNTJENDM2Qk"
 START_SECONDS = 60.0
 SETTINGS = {
-    "embedded": {"KHABAR_SESSION_TIMEOUT": "5", "KHABAR_REBALANCE_TIMEOUT": "8", "KHABAR_DRAIN_TIMEOUT": "7"},
+    "embedded": {"KHABAR_SESSION_TIMEOUT": "5", "KHABAR_REBALANCE_TIMEOUT": "15", "KHABAR_DRAIN_TIMEOUT": "14"},
     "kafka": {"KHABAR_SESSION_TIMEOUT": "6", "KHABAR_REBALANCE_TIMEOUT": "20", "KHABAR_DRAIN_TIMEOUT": "15"},
 }
 """Membership timeouts that suit a test: Kafka allows no session below 6 s; the embedded broker waits for all of the rebalance timeout."""

@@ -142,7 +142,7 @@ def test_an_article_too_large_to_send_is_a_line(settings: Settings, tmp_path: Pa
     (tmp_path / "b.txt").write_bytes(b"small")
     assert publish.run(settings, paths=[str(tmp_path)]) == 1
     captured = capsys.readouterr()
-    assert captured.out.startswith("1 articles published")
+    assert captured.out.startswith("1 article published")
     assert "a.txt: too large to send" in captured.err
     assert [record.value for record in everything(settings, settings.input_topic)] == [b"small"]
 

@@ -57,7 +57,7 @@ class Server:
 
     def publish(self) -> None:
         """Put the listing where Stanza looks for it."""
-        from stanza.resources.common import DEFAULT_RESOURCES_VERSION  # noqa: TID251 - the name Stanza asks for
+        from stanza.resources.common import DEFAULT_RESOURCES_VERSION
 
         self.version = DEFAULT_RESOURCES_VERSION
         (self.root / f"resources_{self.version}.json").write_text(json.dumps(self.listing), encoding="utf-8")

@@ -66,16 +66,26 @@ def test_the_worker_needs_no_more_than_the_listed_rights(secured: Secured, way: 
     _no_secrets(log.read_text())
 
 
+SAYS_WITHOUT = {
+    "read the input topic": '"topics": ["articles.raw"]',
+    "read as the group": "GroupAuthorizationFailed",
+    "write the output topic": '"topics": ["articles.enriched"]',
+    "write the dead-letter topic": '"topics": ["articles.dead-letter"]',
+}
+
+
 @pytest.mark.parametrize("withheld", sorted(WORKER_RIGHTS))
 def test_every_listed_right_is_needed(secured: Secured, withheld: str, tmp_path: Path) -> None:
-    """Without one of them the worker is not ready, and says what is missing."""
+    """Without one of them the worker is not ready, and its log says what it lacks: a topic it may not see looks missing."""
     secured.allow("khabar", [right for name, right in WORKER_RIGHTS.items() if name != withheld])
     log = tmp_path / "worker.log"
     with worker(log, settings=secured.scram("khabar")):
-        wait_for(log, "uthoriz", seconds=60)
+        wait_for(log, SAYS_WITHOUT[withheld], seconds=180)
     _no_secrets(log.read_text())
 
 
+NO_TLS = "no TLS at all"
+"""A port that closes plain connections may be a broker that is starting: the worker waits for it, and says so."""
 WRONG: dict[str, Callable[[Secured], dict[str, str]]] = {
     "wrong password": lambda secured: secured.scram("khabar", password="not-this-one"),  # noqa: S106
     "unknown user": lambda secured: {**secured.scram("khabar"), "KHABAR_SASL_USERNAME": "nobody"},
@@ -84,7 +94,7 @@ WRONG: dict[str, Callable[[Secured], dict[str, str]]] = {
     "certificate of another host": lambda secured: secured.tls("ELSEWHERE", client=None),
     "unknown authority": lambda secured: secured.tls("MTLS", authority="other-ca.pem"),
     "no client certificate": lambda secured: secured.tls("MTLS", client=None),
-    "no TLS at all": lambda secured: {"KHABAR_BROKERS": f"localhost:{secured.ports['MTLS']}"},
+    NO_TLS: lambda secured: {"KHABAR_BROKERS": f"localhost:{secured.ports['MTLS']}"},
     "certificate file missing": lambda secured: {**secured.tls(), "KHABAR_SSL_CAFILE": "/nowhere/ca.pem"},
     "key of another certificate": lambda secured: {**secured.tls(), "KHABAR_SSL_KEYFILE": secured.certificates.path("broker.key")},
 }
@@ -96,7 +106,7 @@ SAYS = {
     "certificate of another host": r"[Hh]ostname|not valid for|mismatch",
     "unknown authority": r"unable to get local issuer|self.signed|verify failed",
     "no client certificate": r"certificate",
-    "no TLS at all": r"PLAINTEXT|closes|closed",
+    NO_TLS: r"PLAINTEXT|closes|closed",
     "certificate file missing": r"/nowhere/ca.pem|No such file",
     "key of another certificate": r"KEY_VALUES_MISMATCH|key values mismatch|mismatch",
 }
@@ -118,7 +128,7 @@ def _one_clear_line(text: str, *, says: str) -> None:
     assert "not-this-one" not in text
 
 
-@pytest.mark.parametrize("wrong", sorted(WRONG))
+@pytest.mark.parametrize("wrong", sorted(WRONG.keys() - {NO_TLS}))
 def test_a_refused_worker_ends_with_one_clear_line(secured: Secured, wrong: str, tmp_path: Path) -> None:
     """Exit code other than 0, the cause in the last line, no traceback, no secret anywhere in the log."""
     log = tmp_path / "worker.log"
@@ -130,6 +140,15 @@ def test_a_refused_worker_ends_with_one_clear_line(secured: Secured, wrong: str,
     assert "Traceback" not in text
     _no_secrets(text)
     assert "not-this-one" not in text
+
+
+def test_a_worker_without_tls_waits_and_says_why(secured: Secured, tmp_path: Path) -> None:
+    """A plain client on a TLS port is not let in, and its log says that the connection is closed each time."""
+    log = tmp_path / "worker.log"
+    with worker(log, settings=WRONG[NO_TLS](secured)):
+        wait_for(log, "broker_unreachable")
+        wait_for(log, "closed")
+    _no_secrets(log.read_text())
 
 
 @pytest.mark.parametrize("command", sorted(COMMANDS))

@@ -95,7 +95,9 @@ def test_deepest_allowed_nesting_passes() -> None:
 
 def test_members_are_carried_on_in_their_own_spelling() -> None:
     """Numbers, escapes, order and unknown members survive byte for byte; white space between them does not."""
-    value = b'{ "score": 1.50e+3, "big": 123456789012345678901234567890,\n "body": "caf\\u00e9 \\/ \xf0\x9f\x98\x80", "x": [1 , {"y": -0}] }'
+    value = (
+        b'{ "score": 1.50e+3, "big": 123456789012345678901234567890,\n "body": "caf\\u00e9 \\/ \xf0\x9f\x98\x80", "x": [1 , {"y": -0}] }'
+    )
     body, raw = read(value)
     assert body == "café / 😀"
     assert raw == b'{"score":1.50e+3,"big":123456789012345678901234567890,"body":"caf\\u00e9 \\/ \xf0\x9f\x98\x80","x":[1,{"y":-0}]}'

@@ -164,6 +164,53 @@ def test_any_name_is_answered_on_a_network_address() -> None:
         served.server.stop()
 
 
+def test_on_a_network_address_the_page_is_for_nobody_without_a_token() -> None:
+    """Articles are not shown to a network by accident; probes and metrics still answer."""
+    served = Served(http_host="0.0.0.0")  # noqa: S104 - that is the case under test
+    try:
+        for path in ("", "events"):
+            status, body, _ = served.get(path)
+            assert (status, body) == (403, "On a network address the page needs KHABAR_HTTP_TOKEN to be set.\n")
+        assert served.get("live")[0] == 200
+        assert served.get("metrics")[0] == 200
+    finally:
+        served.server.stop()
+
+
+def test_the_token_opens_the_page_and_leaves_the_address() -> None:
+    """A wrong one opens nothing; the right one becomes a cookie that scripts cannot read and other sites do not send."""
+    served = Served(http_host="0.0.0.0", http_token="s3cret-ü")  # noqa: S104, S106 - that is the case under test
+    host, port = "127.0.0.1", int(served.server.url.rstrip("/").rsplit(":", 1)[1])
+    connection = http.client.HTTPConnection(host, port, timeout=5)
+    try:
+        for path in ("/", "/events", "/?token=wrong", "/?token="):
+            connection.request("GET", path)
+            with connection.getresponse() as response:
+                assert response.status == 403
+                assert b"s3cret" not in response.read()
+        connection.request("GET", "/", headers={"Cookie": b"khabar_token=\xff\xfe"})  # type: ignore[dict-item]  # no text at all
+        with connection.getresponse() as response:
+            assert response.status == 403
+            response.read()
+        connection.request("GET", "/?token=s3cret-%C3%BC")
+        with connection.getresponse() as response:
+            response.read()
+            assert (response.status, response.headers["Location"]) == (303, "/")
+            cookie = response.headers["Set-Cookie"]
+        assert "HttpOnly" in cookie
+        assert "SameSite=Strict" in cookie
+        connection.request("GET", "/", headers={"Cookie": cookie.split(";")[0]})
+        with connection.getresponse() as response:
+            assert response.status == 200
+            assert b"<title>Khabar" in response.read()
+        events = served.feed(Cookie=cookie.split(";")[0])
+        assert events.next("hello")[1]["version"]
+        events.close()
+    finally:
+        connection.close()
+        served.server.stop()
+
+
 def test_port_in_use_is_one_line(served: Served) -> None:
     """A second worker on the same port says which setting to change."""
     port = int(served.server.url.rstrip("/").rsplit(":", 1)[1])

@@ -22,6 +22,11 @@ def say(line: str) -> None:
     sys.stderr.flush()
 
 
+def counted(number: int, what: str) -> str:
+    """``1 article``, ``2 articles``."""
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
 @contextmanager
 def progress() -> Iterator[Progress]:
     """A progress display on standard error; nothing where that is no terminal."""

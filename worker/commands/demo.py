@@ -21,7 +21,7 @@ import msgspec
 from worker import kafka
 from worker.commands import topics
 from worker.commands.articles import Item, read
-from worker.commands.console import output, say, working
+from worker.commands.console import counted, output, say, working
 from worker.commands.tail import show
 from worker.commands.worker_process import WorkerProcess
 from worker.display import Printer
@@ -159,7 +159,7 @@ class _Demo:
     def _tell(self, seconds: float) -> None:
         languages = ", ".join(f"{count} {code}" for code, count in self._languages.most_common())
         sys.stdout.write(
-            f"{len(self._items)} articles sent: {self._languages.total()} enriched ({languages or 'none'}), "
+            f"{counted(len(self._items), 'article')} sent: {self._languages.total()} enriched ({languages or 'none'}), "
             f"{self._dead} dead-lettered, {len(self._out)} lost, in {seconds:.1f} s\n"
         )
         for (partition, offset), item in self._out.items():

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from worker import kafka
 from worker.commands.articles import read
-from worker.commands.console import progress, say
+from worker.commands.console import counted, progress, say
 from worker.settings import Settings
 
 IN_FLIGHT = 500
@@ -38,7 +38,7 @@ def run(settings: Settings, *, paths: Sequence[str]) -> int:
             sent += 1
             display.update(task, completed=sent)
         refused += _settle(waiting)
-    sys.stdout.write(f"{sent - refused} articles published to {settings.input_topic}\n")
+    sys.stdout.write(f"{counted(sent - refused, 'article')} published to {settings.input_topic}\n")
     return 1 if refused else 0
 
 

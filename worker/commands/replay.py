@@ -21,7 +21,7 @@ from rich.table import Table
 
 from worker import kafka
 from worker.commands import replay_progress
-from worker.commands.console import output, progress, say, working
+from worker.commands.console import counted, output, progress, say, working
 from worker.commands.replay_progress import MARKER, Progress
 from worker.errors import REASONS, BrokerError, UserError
 from worker.records import DeadLetter
@@ -75,7 +75,7 @@ def _count(settings: Settings, wanted: Sequence[str]) -> int:
         table.add_row(reason, str(count))
     if counts:
         output().print(table)
-    sys.stdout.write(f"{counts.total()} dead letters would be replayed to {settings.input_topic}; nothing was sent\n")
+    sys.stdout.write(f"{counted(counts.total(), 'dead letter')} would be replayed to {settings.input_topic}; nothing was sent\n")
     return 0
 
 
@@ -198,7 +198,7 @@ class _Replay:
     def _report(self) -> None:
         by_reason = ", ".join(f"{count} {reason}" for reason, count in self._replayed.most_common())
         detail = f": {by_reason}" if by_reason else ""
-        sys.stdout.write(f"{self._replayed.total()} dead letters replayed to {self._settings.input_topic}{detail}\n")
+        sys.stdout.write(f"{counted(self._replayed.total(), 'dead letter')} replayed to {self._settings.input_topic}{detail}\n")
         if self._passed_over:
             sys.stdout.write(f"{self._passed_over} more were there already, from a run that was interrupted\n")
 

@@ -8,6 +8,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
@@ -16,6 +17,7 @@ import worker
 from worker.errors import UserError
 from worker.settings import PREFIX, Settings, page_url
 
+COMMAND = (sys.executable, "-P", "-m", "worker.cli", "worker")
 START_SECONDS = 180.0
 STOP_SECONDS = 10.0
 """Beyond the drain deadline: then it is killed."""
@@ -25,8 +27,9 @@ POLL_SECONDS = 0.1
 class WorkerProcess:
     """Started on entry, stopped with SIGTERM on exit; its output goes to ``log``."""
 
-    def __init__(self, settings: Settings, *, log: Path) -> None:
+    def __init__(self, settings: Settings, *, log: Path, command: Sequence[str] = COMMAND) -> None:
         """Run with these settings; without ``KHABAR_HTTP_PORT`` in the environment the page takes a free port."""
+        self._command = command
         self._settings = settings
         self._port = settings.http_port if os.environ.get("KHABAR_HTTP_PORT") and settings.http_port else free_port(settings)
         self._log: IO[bytes] | None = None
@@ -41,8 +44,8 @@ class WorkerProcess:
     def __enter__(self) -> Self:
         """Start it, out of reach of the terminal's Ctrl-C: it is told to stop when it is time."""
         self._log = self.log.open("wb")
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "worker.cli", "worker"],
+        self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
+            self._command,
             env=self._environment(),
             stdin=subprocess.DEVNULL,
             stdout=self._log,

@@ -19,12 +19,14 @@ from worker.enrich.text import fold, folded, listed
 _LETTERS = "وفبلك"
 _ARTICLE = "ال"
 _CLITICS = re.compile(r"[وف]?[بكل]?")
+_BEFORE_HAMZA = re.compile("(?:[وف][بل]?|[بل])(?=[إأآ])")  # these begin a word: what stands before is no part of it (but كأس)
 _WORD = re.compile(r"[^\W_](?:[^\W_]|[\u0610-\u061a\u064b-\u065f\u0670])*")
 _BEFORE = re.compile(r"([^\W_]+)[^\w\s]?\s+\Z")
 _LOOK_BACK = 24
 _MIN_NAME = 2  # letters of a name at least
 _SURE = 0.9  # a word that begins so is taken for a bare form others are measured by
-_PREPOSITIONS = listed(fold("في من إلى على عن مع عند لدى منذ حتى خلال ضد إن أن السيد السيدة الرئيس مدينة دولة"))
+PREPOSITIONS = listed(fold("في من إلى على عن مع عند لدى منذ حتى خلال ضد السيد السيدة الرئيس مدينة دولة"))
+"""Words, folded, that no clitic can follow."""
 
 
 class Clitics:
@@ -38,8 +40,11 @@ class Clitics:
         """
         self._bare: set[str] = set()
         for text, start, end in names:
-            first, *others = [fold(word[0]) for word in _WORD.finditer(text, start, end)] or [""]
-            self._bare.update(others)
+            first, *others = [word[0] for word in _WORD.finditer(text, start, end)] or [""]
+            self._bare.update(map(fold, others))
+            if _BEFORE_HAMZA.match(first):
+                continue
+            first = fold(first)
             if first[:1] not in _LETTERS or _after_preposition(text, start) or _surely_bare(first):
                 self._bare.add(first)
 
@@ -47,6 +52,9 @@ class Clitics:
         """Code points at ``start`` that are clitics, 0 where the name ``text[start:end]`` begins at once."""
         match = _WORD.match(text, start, end)
         word, offsets = folded(match[0]) if match else ("", [0])
+        hamza = _BEFORE_HAMZA.match(text, start, end)
+        if hamza:
+            return hamza.end() - start
         if word[:1] not in _LETTERS or len(word) <= _MIN_NAME or word in self._bare or _after_preposition(text, start):
             return 0
         cuts = list(_cuts(word))
@@ -71,7 +79,7 @@ def _cuts(word: str) -> Iterable[int]:
 def _after_preposition(text: str, start: int) -> bool:
     """Whether the word before ``start`` is one that no clitic can follow."""
     before = _BEFORE.search(text, max(start - _LOOK_BACK, 0), start)
-    return before is not None and fold(before[1]) in _PREPOSITIONS
+    return before is not None and fold(before[1]) in PREPOSITIONS
 
 
 def _surely_bare(word: str) -> bool:

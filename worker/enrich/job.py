@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from worker import __version__
-from worker.decode import Decoded, decode
+from worker.decode import Decoded, decode, is_blank
 from worker.enrich import language
 from worker.enrich.enricher import Enricher, Enrichment
 from worker.errors import ArticleError, Reason
@@ -181,14 +181,14 @@ def _done(item: _Decoded, enrichment: Enrichment, entity_models: Sequence[Model]
 
 
 def _article_id(article: RawArticle, job: Job) -> str:
-    """The sender's id, else the key where it is text, else the record's position."""
-    if article.id and not article.id.isspace():
+    """The sender's id, else the key where it is text, else the record's position. Numbers and UUIDs in binary are no text."""
+    if article.id and not is_blank(article.id):
         return article.id
     try:
         key = (job.key or b"").decode()
     except UnicodeDecodeError:
         key = ""
-    return key if key and not key.isspace() else f"{job.topic}/{job.partition}/{job.offset}"
+    return f"{job.topic}/{job.partition}/{job.offset}" if "\0" in key or is_blank(key) else key
 
 
 def _event_id(job: Job, models: Sequence[Model]) -> str:

@@ -10,14 +10,15 @@ from worker.records import EntityType
 _POSSESSIVE = re.compile(r"['’][sS]\Z")
 _DOTTED = re.compile(r"(?:[^\W\d_]\.)+[^\W\d_]\Z")
 _FIRST_WORD = re.compile(r"\S+")
+_BEFORE_QUOTE = re.compile(r"[وفبلك]{1,2}\u0640?\s?(?=[«“\"'(\[])")  # بـ«الجزيرة»
 _PAIRS = {")": "(", "]": "[", "»": "«", "”": "“"}
 
 _LOOK_BACK = 200
 _TITLES = listed(
     fold(
-        "mr mrs ms dr prof sir president vice premier chancellor minister prime secretary senator governor mayor general colonel captain judge "
-        "رئيس الرئيس رئيسه الرئيسه وزير الوزير وزيره الوزيره السيد السيده الدكتور الدكتوره د النائب السفير الجنرال العقيد العميد اللواء الفريق "
-        "المهندس الاستاذ البروفيسور المستشار المستشاره المتحدث الملك الامير "
+        "mr mrs ms dr prof sir president vice premier chancellor minister prime secretary senator governor mayor general colonel captain "
+        "judge رئيس الرئيس رئيسه الرئيسه وزير الوزير وزيره الوزيره السيد السيده الدكتور الدكتوره د النائب السفير الجنرال العقيد العميد "
+        "اللواء الفريق المهندس الاستاذ البروفيسور المستشار المستشاره المتحدث الملك الامير "
         "اقاي خانم دكتر مهندس رییس رییسجمهور وزير سردار سرتيپ سرلشكر استاد پروفسور جناب"
     )
 )
@@ -41,7 +42,8 @@ def trim(text: str, start: int, end: int, kind: EntityType, clitics: Clitics | N
     if possessive:
         start, end = _strip(text, start, possessive.start())
     if clitics and start < end:
-        start += clitics.length(text, start, end)
+        quoted = _BEFORE_QUOTE.match(text, start, end)
+        start, end = _strip(text, quoted.end(), end) if quoted else (start + clitics.length(text, start, end), end)
     if kind == "PER":
         start = _after_titles(text, start, end)
     return start, end

@@ -8,6 +8,7 @@ prior for each sentence in the place of the random jump (Otterbacher et al., 200
 import re
 from collections import Counter
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,11 +26,11 @@ CANDIDATES = 120
 _STRETCH = 3  # a leading sentence up to so many times too long is still better than no summary
 _LEADING = 5
 _LOOKED_AT = 600  # code points of a sentence that are compared
-_DAMPING = 0.4  # weight of the graph against the prior
+_DAMPING = 0.3  # weight of the graph against the prior
 _ROUNDS = 12  # of the power iteration: enough for the order to settle
 _REDUNDANCY = 0.3  # how much likeness to what is chosen counts against a sentence
 _SAME = 0.8  # from this likeness on two sentences say the same
-_DECAY = 0.1  # how fast the prior falls with position
+_DECAY = 0.08  # how fast the prior falls with position
 _SHORT = 40  # code points below which a sentence is likely a byline or a heading
 _TITLE = 2.0  # weight of likeness to the headline in the prior
 _FACTORS = {"boilerplate": 0.05, "short": 0.4, "fragment": 0.7, "question": 0.7, "leaning": 0.8}
@@ -37,16 +38,39 @@ _FACTORS = {"boilerplate": 0.05, "short": 0.4, "fragment": 0.7, "question": 0.7,
 _WORD = re.compile(r"[^\W_]+")
 _UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u9fff\uf900-\ufaff]")
 _ENDED = re.compile(r"[.!?؟…۔。！？।]\W*\Z")
-_BOILERPLATE = re.compile(
-    r"©|\ball rights reserved|\bcopyright|\b(?:read (?:more|also)|click here|sign up|subscribe|follow us|share this|advertisement|photo:)"
-    r"|اقر[اأ] (?:[اأ]يضا|المزيد)|للمزيد|تابعونا|شاهد [اأ]يضا|جميع الحقوق|حقوق النشر|اشترك"
-    r"|انتهای پیام|بیشتر بخوانید|کد خبر|منبع:|لینک کوتاه|عضو شوید|تمامی حقوق"
+_BOILERPLATE = tuple(
+    fold(phrase)
+    for phrase in (
+        *(
+            "©",
+            "all rights reserved",
+            "read more",
+            "read also",
+            "click here",
+            "sign up for",
+            "subscribe to",
+            "follow us",
+            "share this",
+            "photo:",
+        ),
+        *("اقرأ أيضا", "اقرأ المزيد", "للمزيد", "تابعونا", "شاهد أيضا", "جميع الحقوق", "حقوق النشر", "اشترك في"),
+        *("انتهای پیام", "بیشتر بخوانید", "کد خبر", "منبع:", "لینک کوتاه", "عضو شوید", "تمامی حقوق"),
+    )
 )
 _LEANING = listed(  # folded first words that lean on a sentence before
     "he she it they his her this that these those but and however also meanwhile "
     "واضاف واضافت واشار واشارت وتابع وتابعت واوضح واوضحت وقال وقالت واكد واكدت وذكر ولفت كما وكان وكانت وهو وهي "
     "وي او همچنين اين ان اما انها وي افزود"
 )
+
+
+class _Candidate(NamedTuple):
+    """A sentence that may be chosen: where it stands, its spelling for comparison (its beginning, where it is long), its words."""
+
+    start: int
+    end: int
+    folded: str
+    tokens: list[str]
 
 
 def summarise(body: str, sentences: Sequence[tuple[int, int]], *, title: str | None, max_sentences: int, max_characters: int) -> Summary:
@@ -70,7 +94,7 @@ def summarise(body: str, sentences: Sequence[tuple[int, int]], *, title: str | N
         field, text = "title", title
         candidates = _candidates(text, split(title), repeated="")
     chosen = _choose(text, candidates, title=title or "", max_sentences=max_sentences, max_characters=max_characters)
-    spans = [candidates[index][0] for index in sorted(chosen)]
+    spans = [(candidates[index].start, candidates[index].end) for index in sorted(chosen)]
     return Summary(
         text=" ".join(text[start:end] for start, end in spans),
         method=METHOD,
@@ -78,14 +102,15 @@ def summarise(body: str, sentences: Sequence[tuple[int, int]], *, title: str | N
     )
 
 
-def _candidates(text: str, sentences: Sequence[tuple[int, int]], *, repeated: str) -> list[tuple[tuple[int, int], list[str]]]:
-    """Leading sentences that hold a word and do not repeat the headline, with their words."""
+def _candidates(text: str, sentences: Sequence[tuple[int, int]], *, repeated: str) -> list[_Candidate]:
+    """Leading sentences that hold a word and do not repeat the headline."""
     headline = _tokens(repeated)
     found = []
     for start, end in sentences[:CANDIDATES]:
-        tokens = _tokens(fold(text[start : min(end, start + _LOOKED_AT)]))
+        folded = fold(text[start : min(end, start + _LOOKED_AT)])
+        tokens = _tokens(folded)
         if tokens and tokens != headline:
-            found.append(((start, end), tokens))
+            found.append(_Candidate(start, end, folded, tokens))
     return found
 
 
@@ -97,17 +122,15 @@ def _tokens(text: str) -> list[str]:
     return [token[at : at + 2] for token in tokens for at in range(max(len(token) - 1, 1) if _UNSPACED.search(token) else 1)]
 
 
-def _choose(
-    text: str, candidates: Sequence[tuple[tuple[int, int], list[str]]], *, title: str, max_sentences: int, max_characters: int
-) -> list[int]:
+def _choose(text: str, candidates: Sequence[_Candidate], *, title: str, max_sentences: int, max_characters: int) -> list[int]:
     """Indices of the candidates that make the summary."""
-    lengths = [end - start for (start, end), _ in candidates]
+    lengths = [candidate.end - candidate.start for candidate in candidates]
     if not any(length <= max_characters for length in lengths):
         leading = sorted(range(len(lengths))[:_LEADING], key=lengths.__getitem__)[:1]
         return [index for index in leading if lengths[index] <= _STRETCH * max_characters]
-    vectors = _vectors([*(tokens for _, tokens in candidates), _tokens(fold(title))])
+    vectors = _vectors([*(candidate.tokens for candidate in candidates), _tokens(fold(title))])
     likeness = vectors @ vectors.T
-    prior = np.array([_prior(text[start:end], tokens, index) for index, ((start, end), tokens) in enumerate(candidates)])
+    prior = np.array([_prior(text, candidate, index) for index, candidate in enumerate(candidates)])
     prior *= 1 + _TITLE * likeness[-1, :-1]
     return _select(_centrality(likeness[:-1, :-1], prior), likeness, lengths, max_sentences=max_sentences, max_characters=max_characters)
 
@@ -127,10 +150,11 @@ def _vectors(sentences: Sequence[Sequence[str]]) -> NDArray[np.float32]:
     return unit
 
 
-def _prior(sentence: str, tokens: Sequence[str], index: int) -> float:
+def _prior(text: str, candidate: _Candidate, index: int) -> float:
     """How likely a sentence is to matter, by its place and its looks alone."""
     weight = 1.0 / (1.0 + _DECAY * index)
-    if _BOILERPLATE.search(sentence[:_LOOKED_AT].casefold()):
+    sentence = text[candidate.start : candidate.end]
+    if any(phrase in candidate.folded for phrase in _BOILERPLATE):
         weight *= _FACTORS["boilerplate"]
     if len(sentence) < _SHORT:
         weight *= _FACTORS["short"]
@@ -138,7 +162,7 @@ def _prior(sentence: str, tokens: Sequence[str], index: int) -> float:
         weight *= _FACTORS["fragment"]
     if sentence[-4:].rstrip("»”\"')").endswith(("?", "؟")):
         weight *= _FACTORS["question"]
-    if index and tokens[0] in _LEANING:
+    if index and candidate.tokens[0] in _LEANING:
         weight *= _FACTORS["leaning"]
     return weight
 
@@ -160,15 +184,16 @@ def _select(
     rank: NDArray[np.float64], likeness: NDArray[np.float32], lengths: Sequence[int], *, max_sentences: int, max_characters: int
 ) -> list[int]:
     """Best first, each weighed down by its likeness to those already taken, as long as they fit."""
-    score = (rank / rank.max()).tolist()
+    score: list[float] = (rank / rank.max()).tolist()
+    alike: list[list[float]] = likeness.tolist()
     chosen: list[int] = []
     room = max_characters
     while len(chosen) < max_sentences:
-        liked = {index: max((float(likeness[index, taken]) for taken in chosen), default=0.0) for index in range(len(lengths))}
+        liked = {index: max((alike[index][taken] for taken in chosen), default=0.0) for index in range(len(lengths))}
         fitting = [index for index, length in enumerate(lengths) if length <= room and liked[index] < _SAME and index not in chosen]
         if not fitting:
             break
-        best = max(fitting, key=lambda index: (score[index] - _REDUNDANCY * liked[index], -index))  # noqa: B023 - used at once
+        best = max(fitting, key=lambda index: (score[index] - _REDUNDANCY * liked[index], -index))
         chosen.append(best)
         room -= lengths[best] + 1
     return chosen

@@ -55,9 +55,7 @@ def evaluate(
     """
     wanted = tuple(types)
     right, predicted, support = Counter[str](), Counter[str](), Counter[str]()
-    documents = [
-        [words for words, _ in sentences[start : start + document]] for start in range(0, len(sentences), document)
-    ]
+    documents = [[words for words, _ in sentences[start : start + document]] for start in range(0, len(sentences), document)]
     guesses = [tags for guess in tag(documents) for tags in guess]
     for (_, tags), guess in zip(sentences, guesses, strict=True):
         gold, found = spans(tags), spans(guess)

@@ -1,4 +1,4 @@
-"""Stanza's own models, or anybody's in Stanza's form: tokenizer and tagger of any language, loaded when first needed.
+"""Stanza's own models, or anybody's in Stanza's form: tokenizer and tagger of any language.
 
 Every text goes through the tokenizer and the tagger by itself. Stanza's bulk mode joins texts before it splits them, so
 that a text's sentences would depend on its neighbours; here they must not. It costs nothing: on 96 news articles of 1,600
@@ -18,6 +18,12 @@ from worker.records import EntityType, Model
 
 PIECE = 4_000
 """Code points given to Stanza at once: its tokenizer copies the rest of a text for every window of 1,000."""
+
+AT_START = 4
+"""Languages that are loaded at the start: what is broken shows then, and no article's time limit pays for loading.
+
+Where there are more, memory counts more: each is loaded when its first article comes.
+"""
 
 # Nobody's name: Stanza makes a token of nearly every letter of such a run, and its rule for addresses is quadratic in it.
 _ABSURD = re.compile(r"\w{201,}|[^\w\s]{65,}|[!-~]{257,}")
@@ -90,7 +96,7 @@ class Official:
     """
 
     def __init__(self, directory: Path) -> None:
-        """Verify every language that is there; load none yet."""
+        """Verify every language that is there; load them, or, where there are many, leave each to its first article."""
         self._directory = directory
         self._packages = stanza_directory.present(directory)
         if not self._packages:
@@ -98,6 +104,9 @@ class Official:
             raise ModelError(message)
         self._models = stanza_directory.records(directory, self._packages)
         self._pipelines: dict[str, Any] = {}
+        if len(self._models) <= AT_START:
+            for language in self._models:
+                self._pipeline(language)
 
     @property
     def models(self) -> Sequence[Model]:

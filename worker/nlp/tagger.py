@@ -42,9 +42,7 @@ class Embeddings:
     positions: NDArray[np.float32]
 
     @classmethod
-    def unpack(
-        cls, nibbles: NDArray[np.uint8], scales: NDArray[np.float16], positions: NDArray[np.float16]
-    ) -> Self:
+    def unpack(cls, nibbles: NDArray[np.uint8], scales: NDArray[np.float16], positions: NDArray[np.float16]) -> Self:
         """From bytes of two levels each: low nibbles are the first half of each block."""
         blocks = nibbles.reshape(len(nibbles), -1, EMBEDDING_BLOCK // 2)
         levels = np.concatenate([blocks & 15, blocks >> 4], axis=2).astype(np.int8) - 8
@@ -112,9 +110,7 @@ def batches(todo: Iterable[Window], *, budget: int) -> Iterator[list[Window]]:
 class Tagger:
     """A fitted tagger read from a directory (``model.onnx pieces.npz card.json``)."""
 
-    def __init__(
-        self, session: ort.InferenceSession, embeddings: Embeddings, pieces: Pieces, card: dict[str, Any]
-    ) -> None:
+    def __init__(self, session: ort.InferenceSession, embeddings: Embeddings, pieces: Pieces, card: dict[str, Any]) -> None:
         """Keep the parts; use :meth:`load`."""
         self.card = card
         self._session, self._embed, self._pieces = session, embeddings, pieces

@@ -204,6 +204,7 @@ async def _prepare(settings: Settings, status: Status, pool: Pool) -> None:
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(load())
         tasks.create_task(reach())
+    await connect.wait_for_broker(settings)  # the models took their time: Faust gives up where this waits
 
 
 def _interruptible(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, None], *, drain_timeout: float) -> bool:

@@ -112,9 +112,7 @@ class Consumer(driver.Consumer):
             self.stop_flow()
             self.app.flow_control.suspend()
             self.app.flow_control.clear()
-            if self._thread.expelled():
-                self._give_up("expelled from the group")
-            elif not await self._drained(self.app.conf.broker_rebalance_timeout * SHARE_OF_REBALANCE):
+            if not await self._drained(self.app.conf.broker_rebalance_timeout * SHARE_OF_REBALANCE):
                 self._give_up("not finished within the rebalance timeout")
             self._unacked_messages.clear()  # what is left was handed over
             await self._commit_within(COMMIT_SECONDS)
@@ -142,9 +140,11 @@ class Consumer(driver.Consumer):
         while True:
             if self._parts.brake.on:
                 self._give_up("the brake is on")
+            if self._thread.expelled():
+                self._give_up("expelled from the group")
             if self._parts.lanes.is_empty():
                 return True
-            if time.monotonic() > deadline or self._thread.expelled():
+            if time.monotonic() > deadline:
                 return False
             await asyncio.sleep(0.02)
 

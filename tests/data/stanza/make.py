@@ -16,9 +16,9 @@ import random
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import torch  # noqa: TID251 - Stanza's trainers are what this is about
-from stanza.models import ner_tagger, tokenizer  # noqa: TID251
-from stanza.models.common.pretrain import Pretrain  # noqa: TID251
+import torch
+from stanza.models import ner_tagger, tokenizer
+from stanza.models.common.pretrain import Pretrain
 
 from tests.data.stanza.vectors import write_vectors
 from worker.nlp.train.data import read_bio

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import torch  # noqa: TID251 - the encoder is run once, to make the vectors
+import torch
 from numpy.typing import NDArray
 from wordfreq import top_n_list
 

@@ -1,7 +1,5 @@
 """`worker.enrich.language` and `worker.enrich.scripts`: what is told, and what is left untold on purpose."""
 
-import random
-
 import pytest
 
 from tests.unit.enrich.growth import grows_linearly
@@ -46,7 +44,9 @@ def test_clear_text(text: str, language: str, script: str, direction: str) -> No
     assert 0.5 < found.confidence <= 1
 
 
-@pytest.mark.parametrize("text", ["12345", "٣٫٥٪", "...", "😀😀🎉", "؟!", "\u0301", "https://example.com/a/b", "reporter@example.com", "<br><p></p>", "  "])
+@pytest.mark.parametrize(
+    "text", ["12345", "٣٫٥٪", "...", "😀😀🎉", "؟!", "\u0301", "https://example.com/a/b", "reporter@example.com", "<br><p></p>", "  "]
+)
 def test_nothing_to_tell(text: str) -> None:
     """Without letters of a text there is no language: no digits, marks, emoji, addresses or tags make one."""
     assert detect(text) == Language(code="und", confidence=0.0, script="Zyyy", direction="ltr")
@@ -148,10 +148,9 @@ def test_confidence_falls_with_less_text() -> None:
 
 def test_deterministic() -> None:
     """The same text gives the same answer, in any order of calls."""
-    texts = [ARABIC, PERSIAN, ENGLISH, "سلام", "x", "😀"] * 3
+    texts = [ARABIC, PERSIAN, ENGLISH, "سلام", "x", "😀"]
     first = {text: detect(text) for text in texts}
-    random.Random(7).shuffle(texts)
-    assert all(detect(text) == first[text] for text in texts)
+    assert all(detect(text) == first[text] for text in [*reversed(texts), *texts])
 
 
 @pytest.mark.parametrize("unit", ["ا", "<", "a ", "😀", "@", "<script>", "é", "&amp"])

@@ -6,6 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
+
 from worker.nlp.decode import best_path, transitions
 
 LABELS = ("O", "B-PER", "I-PER", "B-LOC", "I-LOC")

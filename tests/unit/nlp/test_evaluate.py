@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import pytest
+
 from worker.nlp.evaluate import evaluate, spans
 
 GOLD = [

@@ -43,7 +43,7 @@ def analyser() -> Iterator[Official]:
 @pytest.mark.parametrize(("language", "text"), [("ar", ARABIC), ("fa", PERSIAN)])
 def test_plain_stanza_loads_these_models(language: str, text: str) -> None:
     """They are what anybody's Stanza takes, with no pretrain file and no network; together at most 12 MB."""
-    import stanza  # noqa: TID251 - that the models are Stanza's is the point
+    import stanza
 
     plain = stanza.Pipeline(language, dir=str(STANZA), processors="tokenize,ner", download_method=None, logging_level="ERROR")
     ents = plain(text).ents
@@ -204,10 +204,20 @@ def test_a_file_that_differs_is_not_read(tmp_path: Path) -> None:
 def test_a_pickle_that_matches_its_checksum_runs_nothing(tmp_path: Path) -> None:
     """Stanza reads weights only: a listing that vouches for code does not get it run."""
     directory, marker = hostile(tmp_path, honest_md5=True)
-    loaded = pipeline.load(Settings(models=str(directory)))
     with pytest.raises(ModelError, match="Stanza cannot load") as raised:
-        loaded.analyse([("ar", ARABIC)])
+        pipeline.load(Settings(models=str(directory)))
     assert "\n" not in str(raised.value)
+    assert not marker.exists()
+
+
+def test_many_languages_are_loaded_one_by_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Above the limit a language is loaded at its first article: the broken one harms no other."""
+    monkeypatch.setattr(official, "AT_START", 1)
+    directory, marker = hostile(tmp_path, honest_md5=True)
+    loaded = pipeline.load(Settings(models=str(directory)))
+    assert ("تهران", "LOC") in found(PERSIAN, loaded.analyse([("fa", PERSIAN)])[0].spans)
+    with pytest.raises(ModelError, match="Stanza cannot load"):
+        loaded.analyse([("ar", ARABIC)])
     assert not marker.exists()
 
 

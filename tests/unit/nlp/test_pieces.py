@@ -6,6 +6,7 @@ import math
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from worker.nlp.pieces import LONGEST_SPELLING, WORD_START, Pieces, is_persian, normalise
 
 SPECIAL = ["<s>", "<pad>", "</s>", "<unk>"]
@@ -76,8 +77,12 @@ def test_normalising(word: str, *, persian: bool, expected: str) -> None:
     assert normalise(word, persian=persian) == expected
 
 
+PERSIAN_ON_AN_ARABIC_KEYBOARD = "رئيس جمهور گفت كه پنج هزار نفر در چهار شهر كشته شدند"
+ARABIC_WITH_A_FOREIGN_NAME = "قال الرئيس إن خمسة آلاف شخص قتلوا في أربع مدن بحسب وكالة أنباء چينخوا الصينية الرسمية أمس"
+
+
 def test_persian_is_told_from_arabic_even_on_an_arabic_keyboard() -> None:
     """Four letters that Arabic lacks decide; one transliterated name does not."""
-    assert is_persian("رئيس جمهور گفت كه پنج هزار نفر در چهار شهر كشته شدند".split())
-    assert not is_persian("قال الرئيس إن خمسة آلاف شخص قتلوا في أربع مدن بحسب وكالة أنباء چينخوا الصينية الرسمية أمس".split())
-    assert not is_persian("no Arabic letter here".split())
+    assert is_persian(PERSIAN_ON_AN_ARABIC_KEYBOARD.split())
+    assert not is_persian(ARABIC_WITH_A_FOREIGN_NAME.split())
+    assert not is_persian(["no", "Arabic", "letter"])

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from worker.nlp.pieces import WORD_START, Pieces
 from worker.nlp.tagger import Embeddings, Tagger, Window, batches, windows
 
@@ -49,7 +50,7 @@ def model(network: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:  # no
 
 def document(seed: int, sentences: int) -> list[list[str]]:
     """Random words of one to six letters."""
-    source = random.Random(seed)
+    source = random.Random(seed)  # noqa: S311 - no secret
     return [["".join(source.choices(LETTERS, k=source.randint(1, 6))) for _ in range(source.randint(1, 12))] for _ in range(sentences)]
 
 

@@ -35,6 +35,13 @@ def _run(jobs: Sequence[Job]) -> list[Done | Failed]:
     return [_answer(job, mates=len(jobs)) for job in jobs]
 
 
+def _padding(command: bytes, argument: bytes) -> bytes:
+    """Make an output large: ``BIG`` packs well, ``NOISE`` does not."""
+    if command == b"NOISE":
+        return os.urandom(int(argument)).hex().encode()
+    return b"." * int(argument) if command == b"BIG" else b""
+
+
 def _answer(job: Job, *, mates: int) -> Done | Failed:
     command, _, argument = job.value.partition(b" ")
     if command == b"CRASH":
@@ -49,10 +56,10 @@ def _answer(job: Job, *, mates: int) -> Done | Failed:
         os.kill(os.getpid(), signal.SIGKILL)
     elif command == b"SLEEP":
         time.sleep(float(argument.split()[0]))
-    elif command == b"FAIL":
+    elif command == b"FAIL" or (command == b"FAIL-WHILE" and os.path.exists(argument)):  # noqa: PTH110 - bytes
         return Failed(reason="enrich_failed", stage="entities", error="as told")
     return Done(
-        value=b'{"n":%d,"mates":%d,"pid":%d}' % (job.offset, mates, os.getpid()),
+        value=b'{"n":%d,"mates":%d,"pid":%d,"text":"%s"}' % (job.offset, mates, os.getpid(), _padding(command, argument)),
         key=job.key or b"k",
         headers=[],
         ce_id="0",

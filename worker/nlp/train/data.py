@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from worker.nlp.pieces import Pieces
-from worker.nlp.train.harmonise import LABELS, allowed, countries_as_places
+from worker.nlp.train.harmonise import LABELS, UNLABELLED, allowed, countries_as_places
 
 WINDOW = 128
 """Pieces of one window, ``<s>`` and ``</s>`` included."""
@@ -57,7 +57,7 @@ def read_bio(path: Path) -> Iterator[tuple[list[str], list[str]]]:
 
 def read_corpus(root: Path, name: str) -> list[Example]:
     """Sentences of one corpus file, ``ar/anercorp.train`` for instance, countries made LOC."""
-    corpus = name.split(".")[0]
+    corpus = name.partition(".")[0]
     return [Example(words, countries_as_places(words, tags), corpus) for words, tags in read_bio(root / f"{name}.bio")]
 
 
@@ -70,25 +70,58 @@ class Window:
         firsts: (words,) int64 position of each word's first piece.
         allowed: (words, labels) bool: which labels the corpus leaves possible.
         words: how the words are found again: (sentence, word) pairs.
+        taught: (words, labels) float16 scores of a teacher, where there is one.
     """
 
     ids: NDArray[np.int64]
     firsts: NDArray[np.int64]
     allowed: NDArray[np.bool_]
     words: list[tuple[int, int]]
+    taught: NDArray[np.float16] | None = None
 
 
-Spelled = tuple[list[tuple[int, ...]], NDArray[np.bool_]]
+def read_words(path: Path) -> list[Example]:
+    """The sentences of a CoNLL-U file as bare words; a token of several words counts once, as it is written."""
+    examples: list[Example] = []
+    words: list[str] = []
+    inside = 0
+    for line in path.read_text(encoding="utf-8").split("\n"):
+        number, _, rest = line.partition("\t")
+        if not line.strip():
+            if words:
+                examples.append(Example(words, [UNLABELLED] * len(words), f"{path.name[:2]}/{path.stem}"))
+            words, inside = [], 0
+        elif "-" in number and not line.startswith("#"):
+            words.append(rest.split("\t")[0])
+            inside = int(number.split("-")[1])
+        elif number.isdigit() and int(number) > inside:
+            words.append(rest.split("\t")[0])
+    return examples
+
+
+@dataclass(frozen=True)
+class Spelled:
+    """A sentence as pieces.
+
+    Args:
+        words: the pieces of each word.
+        allowed: (words, labels) bool: which labels the corpus leaves possible.
+        taught: (words, labels) float16 scores of a teacher, where there is one.
+    """
+
+    words: list[tuple[int, ...]]
+    allowed: NDArray[np.bool_]
+    taught: NDArray[np.float16] | None = None
 
 
 def spell(example: Example, pieces: Pieces) -> Spelled:
-    """The pieces of each word and the (words, labels) table of allowed labels."""
+    """The sentence's pieces and what its tags allow."""
     has_misc = example.corpus in HAS_MISC
     table = np.zeros((len(example.words), len(LABELS)), np.bool_)
     for row, tag in enumerate(example.tags):
         for label in allowed(tag, has_misc=has_misc):
             table[row, LABELS.index(label)] = True
-    return [pieces.spell(word, persian=example.persian) for word in example.words], table
+    return Spelled([pieces.spell(word, persian=example.persian) for word in example.words], table)
 
 
 def pack(sentences: Sequence[Spelled], numbers: Iterable[Sequence[int]]) -> Iterator[Window]:
@@ -102,7 +135,7 @@ def pack(sentences: Sequence[Spelled], numbers: Iterable[Sequence[int]]) -> Iter
         parts: list[tuple[int, int]] = []
         used = 2
         for number in group:
-            spelled = sentences[number][0]
+            spelled = sentences[number].words
             if parts and used + sum(map(len, spelled)) > WINDOW:
                 yield _window(sentences, parts)
                 parts, used = [], 2
@@ -122,10 +155,11 @@ def _window(sentences: Sequence[Spelled], parts: list[tuple[int, int]]) -> Windo
     firsts: list[int] = []
     for number, index in parts:
         firsts.append(len(ids))
-        ids.extend(sentences[number][0][index])
+        ids.extend(sentences[number].words[index])
     ids.append(Pieces.eos)
-    rows = np.stack([sentences[number][1][index] for number, index in parts])
-    return Window(np.array(ids), np.array(firsts), rows, parts)
+    rows = np.stack([sentences[number].allowed[index] for number, index in parts])
+    taught = [scores[index] for number, index in parts if (scores := sentences[number].taught) is not None]
+    return Window(np.array(ids), np.array(firsts), rows, parts, np.stack(taught) if taught else None)
 
 
 def groups(corpora: Sequence[Sequence[int]], *, packed: float, source: random.Random) -> Iterator[list[int]]:

@@ -6,6 +6,7 @@ nibbles are values 0–15 and high nibbles 16–31; value = (nibble − 8) × sc
 """
 
 import hashlib
+import itertools
 import importlib.util
 import struct
 from dataclasses import dataclass
@@ -91,7 +92,7 @@ def _read_tokenizer(data: bytes, at: int) -> tuple[list[str], NDArray[np.float32
     scores = np.frombuffer(data, "<f4", count, at).copy()
     at += 4 * count
     text = data[at : at + size]
-    pieces = [text[a:b].decode() for a, b in zip(offsets[:-1], offsets[1:], strict=True)]
+    pieces = [text[a:b].decode() for a, b in itertools.pairwise(offsets)]
     return pieces, scores, at + size
 
 

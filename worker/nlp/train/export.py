@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 import onnx
+import torch
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from worker.nlp.tagger import EMBEDDING_BLOCK
+from worker.nlp.train.embeddings import quantise_embeddings
 from worker.nlp.train.network import Network
-from worker.nlp.train.quantise import Grid, layers_of, weight_levels
+from worker.nlp.train.quantise import Grid, weight_levels
 
 MICROSOFT = "com.microsoft"
 OPSET = 17
@@ -37,20 +38,21 @@ class Graph:
     def node(self, kind: str, inputs: list[str], output: str, **attributes: Any) -> str:  # noqa: ANN401 - ONNX attributes
         """Add one operator; a dot in ``kind`` names its domain's short form (``ms.``)."""
         domain, _, name = kind.rpartition(".")
-        self.nodes.append(
-            helper.make_node(name, inputs, [output], domain=MICROSOFT if domain == "ms" else "", **attributes)
-        )
+        self.nodes.append(helper.make_node(name, inputs, [output], domain=MICROSOFT if domain == "ms" else "", **attributes))
         return output
 
     def quantise(self, value: str, grid: Grid, name: str) -> tuple[str, str, str]:
         """A value as uint8 on its grid: (value, scale, zero) names."""
+        if grid.column is not None:
+            column = self.constant(f"{name}.column", (1 / grid.column).numpy().astype(np.float32))
+            value = self.node("Mul", [value, column], f"{name}.even")
         scale = self.constant(f"{name}.scale", np.array(grid.scale, np.float32))
         zero = self.constant(f"{name}.zero", np.array(grid.zero, np.uint8))
         return self.node("QuantizeLinear", [value, scale, zero], f"{name}.u8"), scale, zero
 
-    def product(self, quantised: tuple[str, str, str], weight: Array, bias: Array, name: str) -> str:
+    def product(self, quantised: tuple[str, str, str], grid: Grid, weight: Array, bias: Array, name: str) -> str:
         """(…, in) uint8 times an (out, in) float weight, stored as int8 with one scale an output, to (…, out) float."""
-        levels, scales = weight_levels(_tensor(weight))
+        levels, scales = weight_levels(grid.weight(torch.from_numpy(weight)))
         parts = [
             self.constant(f"{name}.w", levels.numpy().T.astype(np.int8)),
             quantised[1],
@@ -62,19 +64,12 @@ class Graph:
         return self.node("ms.MatMulIntegerToFloat", [quantised[0], *parts], f"{name}.y")
 
 
-def _tensor(array: Array) -> Any:  # noqa: ANN401 - torch has no public array type to name here
-    """The array as a torch tensor."""
-    import torch  # noqa: PLC0415 - only the exporter needs it here
-
-    return torch.from_numpy(np.ascontiguousarray(array))
-
-
 def build_graph(network: Network, grids: list[dict[str, Grid]]) -> onnx.ModelProto:
     """``x`` (batch, length, hidden) summed embeddings → ``scores`` (batch, length, labels); rows are never padded."""
     weights = {name: value.detach().float().numpy() for name, value in network.state_dict().items()}
     heads, epsilon = int(network.sizes["heads"]), network.epsilon
     graph = Graph()
-    value = _norm(graph, "x", weights["ln_w"], weights["ln_b"], epsilon, "embedded")
+    value = _norm(graph, "x", weights["ln_w"], weights["ln_b"], epsilon=epsilon, name="embedded")
     for index, part in enumerate(grids):
         value = _layer(graph, value, _layer_weights(weights, index), part, heads=heads, epsilon=epsilon, name=f"l{index}")
     head = graph.constant("head.w", weights["head_w"].T)
@@ -100,7 +95,9 @@ def _layer_weights(weights: dict[str, Array], index: int) -> dict[str, Array]:
     return {name.removeprefix(start): value for name, value in weights.items() if name.startswith(start)}
 
 
-def _norm(graph: Graph, value: str, weight: Array, bias: Array, epsilon: float, name: str) -> str:
+def _norm(  # noqa: PLR0913 - an operator has this many parts
+    graph: Graph, value: str, weight: Array, bias: Array, *, epsilon: float, name: str
+) -> str:
     """Layer norm over the last axis."""
     parts = [value, graph.constant(f"{name}.w", weight), graph.constant(f"{name}.b", bias)]
     return graph.node("LayerNormalization", parts, f"{name}.norm", axis=-1, epsilon=epsilon)
@@ -112,46 +109,17 @@ def _layer(  # noqa: PLR0913 - a layer has this many parts
     """One encoder layer; attention as onnxruntime's fused operator, which wants query, key and value apart."""
     quantised = graph.quantise(value, grids["qkv"], f"{name}.qkv")
     split = zip("qkv", np.split(own["qkv_w"], 3), np.split(own["qkv_b"], 3), strict=True)
-    parts = [graph.product(quantised, weight, bias, f"{name}.{letter}") for letter, weight, bias in split]
+    parts = [graph.product(quantised, grids["qkv"], weight, bias, f"{name}.{letter}") for letter, weight, bias in split]
     mixed = graph.node("ms.MultiHeadAttention", parts, f"{name}.mixed", num_heads=heads)
-    out = graph.product(graph.quantise(mixed, grids["ao"], f"{name}.ao"), own["ao_w"], own["ao_b"], f"{name}.ao")
-    value = _norm(
-        graph, graph.node("Add", [value, out], f"{name}.asum"), own["aln_w"], own["aln_b"], epsilon, f"{name}.aln"
-    )
-    inner = graph.product(graph.quantise(value, grids["fi"], f"{name}.fi"), own["fi_w"], own["fi_b"], f"{name}.fi")
+    out = graph.product(graph.quantise(mixed, grids["ao"], f"{name}.ao"), grids["ao"], own["ao_w"], own["ao_b"], f"{name}.ao")
+    value = _norm(graph, graph.node("Add", [value, out], f"{name}.asum"), own["aln_w"], own["aln_b"], epsilon=epsilon, name=f"{name}.aln")
+    inner = graph.product(graph.quantise(value, grids["fi"], f"{name}.fi"), grids["fi"], own["fi_w"], own["fi_b"], f"{name}.fi")
     inner = graph.node("ms.Gelu", [inner], f"{name}.gelu")
-    out = graph.product(graph.quantise(inner, grids["fo"], f"{name}.fo"), own["fo_w"], own["fo_b"], f"{name}.fo")
-    return _norm(
-        graph, graph.node("Add", [value, out], f"{name}.osum"), own["oln_w"], own["oln_b"], epsilon, f"{name}.oln"
-    )
+    out = graph.product(graph.quantise(inner, grids["fo"], f"{name}.fo"), grids["fo"], own["fo_w"], own["fo_b"], f"{name}.fo")
+    return _norm(graph, graph.node("Add", [value, out], f"{name}.osum"), own["oln_w"], own["oln_b"], epsilon=epsilon, name=f"{name}.oln")
 
 
-def quantise_embeddings(table: Array) -> tuple[NDArray[np.uint8], NDArray[np.float16]]:
-    """4-bit rows in blocks: (pieces, hidden / 2) bytes, low nibble first half of a block, and (pieces, blocks) scales.
-
-    Level = round(value / scale) + 8 in 0–15; of several scales a block takes the one with the least squared error.
-    """
-    blocks = table.reshape(len(table), -1, EMBEDDING_BLOCK)
-    peak = np.abs(blocks).max(2, keepdims=True)
-    sign = np.where(np.take_along_axis(blocks, np.abs(blocks).argmax(2)[..., None], 2) > 0, -1.0, 1.0)
-    best = np.full(peak.shape, np.inf)
-    chosen = np.zeros(peak.shape, np.float16)
-    for part in np.linspace(0.7, 1.05, 15):
-        for reach in (7.0, 8.0):
-            # With eight steps the negative end reaches one further, so the scale's sign turns the peak there.
-            scale = (peak * part / reach * (sign if reach > 7 else 1.0)).astype(np.float16)  # noqa: PLR2004 - see above
-            step = np.where(scale == 0, 1, scale.astype(np.float32))
-            error = np.square(np.clip(np.rint(blocks / step), -8, 7) * step - blocks).sum(2, keepdims=True)
-            chosen = np.where(error < best, scale, chosen)
-            best = np.minimum(best, error)
-    step = np.where(chosen == 0, 1, chosen.astype(np.float32))
-    levels = (np.clip(np.rint(blocks / step), -8, 7) + 8).astype(np.uint8)
-    half = EMBEDDING_BLOCK // 2
-    packed = levels[..., :half] | (levels[..., half:] << 4)
-    return packed.reshape(len(table), -1), chosen[..., 0]
-
-
-def export(
+def export(  # noqa: PLR0913 - a model has this many parts
     network: Network, grids: list[dict[str, Grid]], *, pieces: list[str], scores: list[float], card: dict[str, Any], out: Path
 ) -> None:
     """Write ``model.onnx``, ``pieces.npz`` and ``card.json`` (with their sha256) into ``out``."""

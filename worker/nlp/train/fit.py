@@ -4,24 +4,22 @@ import json
 import math
 import random
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from worker.nlp.decode import best_path, transitions
 from worker.nlp.evaluate import evaluate
 from worker.nlp.pieces import Pieces
-from worker.nlp.train.data import Example, Window, batches, groups, pack, spell
+from worker.nlp.train.data import Example, Spelled, Window, batches, groups, pack, spell
 from worker.nlp.train.harmonise import LABELS
 from worker.nlp.train.network import Dropout, Network
-
-Teacher = Callable[[Tensor, Tensor, Tensor], Tensor]
-"""Scores (words, labels) of a batch: the network that is imitated."""
 
 
 @dataclass(frozen=True)
@@ -54,12 +52,13 @@ class Settings:
 
 @dataclass(frozen=True)
 class Batch:
-    """A batch as tensors: see ``Network.forward``; ``allowed`` is (words, labels) bool."""
+    """A batch as tensors: see ``Network.forward``; ``allowed`` and ``taught`` are (words, labels)."""
 
     ids: Tensor
     lengths: Tensor
     firsts: Tensor
     allowed: Tensor
+    taught: Tensor | None
 
 
 def collate(windows: Sequence[Window]) -> Batch:
@@ -71,7 +70,9 @@ def collate(windows: Sequence[Window]) -> Batch:
     firsts = np.concatenate([window.firsts + row * longest for row, window in enumerate(windows)])
     table = np.concatenate([window.allowed for window in windows])
     lengths = np.array([len(window.ids) for window in windows])
-    return Batch(*(torch.from_numpy(part) for part in (ids, lengths, firsts, table)))
+    taught = [window.taught for window in windows if window.taught is not None]
+    tensors = (torch.from_numpy(part) for part in (ids, lengths, firsts, table))
+    return Batch(*tensors, torch.from_numpy(np.concatenate(taught)).float() if taught else None)
 
 
 def gold_loss(scores: Tensor, table: Tensor) -> Tensor:
@@ -135,9 +136,7 @@ def share(step: int, steps: int, warmup: float) -> float:
     return min((step + 1) / rise, max(0.0, (steps - step) / max(1.0, steps - rise)))
 
 
-def dev_scores(
-    network: Network, dev: dict[str, list[Example]], pieces: Pieces, *, document: int = 1
-) -> dict[str, float]:
+def dev_scores(network: Network, dev: dict[str, list[Example]], pieces: Pieces, *, document: int = 1) -> dict[str, float]:
     """F1 in per cent of each dev part, tagged by the torch network."""
     return {
         name: round(100 * evaluate(pairs(part), tag_with(network, part, pieces), document=document)["overall"]["f1"], 2)
@@ -150,27 +149,40 @@ def pairs(examples: Sequence[Example]) -> list[tuple[list[str], list[str]]]:
     return [(example.words, example.tags) for example in examples]
 
 
+def score(network: Network, examples: Sequence[Example], pieces: Pieces, *, groups: Iterable[Sequence[int]]) -> list[NDArray[np.float32]]:
+    """The network's (words, labels) scores of every example.
+
+    Args:
+        network: in float, or with grids attached.
+        examples: sentences.
+        pieces: the vocabulary.
+        groups: numbers of the examples that may share windows.
+    """
+    spelled = [spell(example, pieces) for example in examples]
+    scores = [np.zeros((len(example.words), len(LABELS)), np.float32) for example in examples]
+    with torch.no_grad():
+        for group in batches(list(pack(spelled, groups)), budget=2048, source=random.Random(0)):  # noqa: S311 - no secret
+            batch = collate(group)
+            found = network(batch.ids, batch.lengths, batch.firsts).numpy()
+            for (sentence, word), row in zip((pair for one in group for pair in one.words), found, strict=True):
+                scores[sentence][word] = row
+    return scores
+
+
 def tag_with(network: Network, examples: Sequence[Example], pieces: Pieces) -> Callable[[Any], list[list[list[str]]]]:
     """A tagger for ``evaluate`` that knows the examples by their order."""
 
     def tag(documents: Sequence[Sequence[Sequence[str]]]) -> list[list[list[str]]]:
         numbers = iter(range(len(examples)))
         together = [[next(numbers) for _ in document] for document in documents]
-        windows = list(pack([spell(example, pieces) for example in examples], together))
-        scores = [np.zeros((len(example.words), len(LABELS)), np.float32) for example in examples]
-        with torch.no_grad():
-            for group in batches(windows, budget=4096, source=random.Random(0)):
-                batch = collate(group)
-                found = network(batch.ids, batch.lengths, batch.firsts).numpy()
-                for (sentence, word), row in zip((pair for one in group for pair in one.words), found, strict=True):
-                    scores[sentence][word] = row
+        scores = score(network, examples, pieces, groups=together)
         table = transitions(LABELS)
         return [[[LABELS[label] for label in best_path(scores[n], table)] for n in group] for group in together]
 
     return tag
 
 
-def fit(
+def fit(  # noqa: PLR0913 - a run has this many parts
     network: Network,
     corpora: Sequence[Sequence[Example]],
     pieces: Pieces,
@@ -178,7 +190,7 @@ def fit(
     settings: Settings,
     out: Path,
     dev: dict[str, list[Example]],
-    teacher: Teacher | None = None,
+    taught: Sequence[NDArray[np.float16]] | None = None,
 ) -> Network:
     """Fit in place, logging to ``out/log.jsonl`` and keeping ``out/last.pt`` every half epoch; resumes from it.
 
@@ -189,13 +201,16 @@ def fit(
         settings: rates and sizes.
         out: folder for the log and the checkpoints; ``out/final.pt`` is the result.
         dev: parts scored after each epoch.
-        teacher: imitated where given.
+        taught: a teacher's scores of every sentence of the corpora in order; imitated where given.
     """
     out.mkdir(parents=True, exist_ok=True)
-    numbers, sentences = [], []
+    numbers: list[range] = []
+    sentences: list[Spelled] = []
     for corpus in corpora:
         numbers.append(range(len(sentences), len(sentences) + len(corpus)))
         sentences.extend(spell(example, pieces) for example in corpus)
+    if taught is not None:
+        sentences = [replace(sentence, taught=scores) for sentence, scores in zip(sentences, taught, strict=True)]
     plan = [epoch_batches(sentences, numbers, settings, epoch) for epoch in range(math.ceil(settings.epochs))]
     steps = int(sum(map(len, plan[: int(settings.epochs)])) + (settings.epochs % 1) * len(plan[-1]))
     order = [(epoch, batch) for epoch, part in enumerate(plan) for batch in part][:steps]
@@ -214,10 +229,8 @@ def fit(
         table = network.words[rows].requires_grad_()
         scores = network(ids, batch.lengths, batch.firsts, dropout=dropout, table=table)
         loss = gold_loss(scores, batch.allowed)
-        if teacher is not None:
-            with torch.no_grad():
-                taught = teacher(batch.ids, batch.lengths, batch.firsts)
-            loss = (1 - settings.imitation) * loss + settings.imitation * imitation_loss(scores, taught)
+        if batch.taught is not None:
+            loss = (1 - settings.imitation) * loss + settings.imitation * imitation_loss(scores, batch.taught)
         optim.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_([*network.parameters(), table], 1.0)
@@ -239,11 +252,9 @@ def fit(
     return network
 
 
-def epoch_batches(
-    sentences: Sequence[Any], numbers: Sequence[Sequence[int]], settings: Settings, epoch: int
-) -> list[list[Window]]:
+def epoch_batches(sentences: Sequence[Any], numbers: Sequence[Sequence[int]], settings: Settings, epoch: int) -> list[list[Window]]:
     """The batches of one epoch, the same for the same seed."""
-    source = random.Random(settings.seed * 1000 + epoch)
+    source = random.Random(settings.seed * 1000 + epoch)  # noqa: S311 - no secret
     windows = list(pack(sentences, groups(numbers, packed=settings.packed, source=source)))
     return batches(windows, budget=settings.budget, source=source)
 

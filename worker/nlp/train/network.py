@@ -114,9 +114,7 @@ class Network(nn.Module):
         self.positions = nn.Parameter(torch.empty(size["positions"], hidden))
         self.ln_w = nn.Parameter(torch.empty(hidden))
         self.ln_b = nn.Parameter(torch.empty(hidden))
-        self.layers = nn.ModuleList(
-            Layer(hidden, size["feed"], size["heads"], self.epsilon) for _ in range(size["layers"])
-        )
+        self.layers = nn.ModuleList(Layer(hidden, size["feed"], size["heads"], self.epsilon) for _ in range(size["layers"]))
         self.head_w = nn.Parameter(torch.empty(size["labels"], hidden))
         self.head_b = nn.Parameter(torch.empty(size["labels"]))
 
@@ -153,7 +151,9 @@ class Network(nn.Module):
         return functional.linear(chosen, self.head_w, self.head_b)
 
 
-def from_encoder(encoder: Encoder, kept: list[int], *, layers: int, labels: int, positions: int, seed: int) -> Network:
+def from_encoder(  # noqa: PLR0913 - a network has this many sizes
+    encoder: Encoder, kept: list[int], *, layers: int, labels: int, positions: int, seed: int
+) -> Network:
     """The first ``layers`` layers of the encoder with the kept pieces and a fresh head."""
     sizes = {
         "hidden": encoder.hidden, "feed": encoder.feed, "heads": encoder.heads, "vocabulary": len(kept),

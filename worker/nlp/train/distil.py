@@ -1,0 +1,27 @@
+"""Teach a shallow network with a deep one: the teacher scores every sentence once, in its context, and is then put away.
+
+Half of the loss is the corpus's tags, half the KL divergence from the teacher's probabilities (Hinton et al. 2015). The
+student starts as the teacher's lower layers (Sajjad et al. 2020: for tagging, dropping the top layers loses least).
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from worker.nlp.pieces import Pieces
+from worker.nlp.train.data import Example
+from worker.nlp.train.fit import score
+from worker.nlp.train.network import Network
+
+NEIGHBOURS = 12
+"""Sentences that the teacher may see together."""
+
+
+def teach(teacher: Network, corpora: Sequence[Sequence[Example]], pieces: Pieces) -> list[NDArray[np.float16]]:
+    """The teacher's (words, labels) scores of every sentence, in the order of the corpora."""
+    scores: list[NDArray[np.float16]] = []
+    for corpus in corpora:
+        runs = [range(start, min(start + NEIGHBOURS, len(corpus))) for start in range(0, len(corpus), NEIGHBOURS)]
+        scores.extend(part.astype(np.float16) for part in score(teacher, corpus, pieces, groups=runs))
+    return scores
