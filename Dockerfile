@@ -12,19 +12,20 @@ ENV PIP_NO_CACHE_DIR=1 \
     PIP_ROOT_USER_ACTION=ignore
 WORKDIR /build
 COPY requirements/ requirements/
-# torch's headers, test helpers and command line serve people who build extensions
+# torch's headers, test helpers and compilers serve people who build extensions; the import shows that nothing else went
 RUN python -m venv /opt/khabar \
     && requirements/install.sh /opt/khabar/bin/python runtime \
     && rm -rf /opt/khabar/lib/python3.11/site-packages/torch/include \
               /opt/khabar/lib/python3.11/site-packages/torch/test \
-              /opt/khabar/lib/python3.11/site-packages/torch/bin
+    && find /opt/khabar/lib/python3.11/site-packages/torch/bin -type f ! -name torch_shm_manager -delete \
+    && /opt/khabar/bin/python -c "import stanza, onnxruntime"
 RUN python -m venv tools \
     && tools/bin/python -m pip install --quiet --no-deps --require-hashes --requirement requirements/build.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY worker/ worker/
 RUN tools/bin/hatchling build -t wheel -d dist \
     && /opt/khabar/bin/python -m pip install --quiet --no-deps --no-index dist/*.whl \
-    && /opt/khabar/bin/khabar version \
+    && /opt/khabar/bin/khabar models verify \
     && /opt/khabar/bin/python -m pip uninstall --quiet --yes pip
 
 FROM ${PYTHON_IMAGE}

@@ -37,7 +37,8 @@ class Stage:
         """Run a command inside, as the stage's user; its output."""
         network = {name: value for name, value in os.environ.items() if name.startswith("PIP_") or name.lower().endswith("_proxy")}
         inside = ["chroot", f"--userspec={self.user}", str(self.root), "/bin/sh", "-c", f'cd {self.workdir} && exec "$@"', "sh", *command]
-        done = subprocess.run(inside, env=network | self.env, input=stdin, text=True, stdout=subprocess.PIPE, check=True)
+        home = {"HOME": "/root" if self.user.startswith("0") else "/tmp"}  # noqa: S108 - as in the image
+        done = subprocess.run(inside, env=network | home | self.env, input=stdin, text=True, stdout=subprocess.PIPE, check=True)
         return done.stdout
 
 
@@ -125,7 +126,7 @@ def build(folder: Path, also: list[Path]) -> Stage:
 
 
 def prepare(root: Path, also: list[Path]) -> None:
-    """What an engine gives every root: devices, a resolver; and the files asked for."""
+    """What an engine gives every root: devices, what the CPU can do, a resolver; and the files asked for."""
     for name in ("dev", "proc", "sys", "tmp"):
         (root / name).mkdir(exist_ok=True)
     (root / "tmp").chmod(0o1777)
@@ -133,6 +134,7 @@ def prepare(root: Path, also: list[Path]) -> None:
         os.mknod(root / "dev" / device, 0o20666, os.makedev(1, number))
         (root / "dev" / device).chmod(0o666)
     (root / "dev" / "shm").mkdir(mode=0o1777)
+    (root / "proc" / "cpuinfo").write_text(Path("/proc/cpuinfo").read_text(encoding="utf-8"), encoding="utf-8")
     for path in [Path("/etc/resolv.conf"), Path("/etc/hosts"), *also]:
         target = root / str(path).lstrip("/")
         target.parent.mkdir(parents=True, exist_ok=True)

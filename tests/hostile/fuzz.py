@@ -1,8 +1,8 @@
-"""The long hostile run: ``python -m tests.hostile.fuzz [--inputs N] [--seed S]`` or ``--coverage --seconds T``.
+"""The long hostile run: ``python -m tests.hostile.fuzz [--inputs N] [--seed S]``.
 
 Random inputs are numbered and the count is kept in ``build/fuzz.json``, so that a run that was interrupted goes on where
-it stopped. With ``--coverage`` atheris chooses the inputs by what code they reach. Exit code 1 when anything was
-unexpected; every unexpected input stands in the file.
+it stopped. Exit code 1 when anything was unexpected; every unexpected input stands in the file. `tests.hostile.coverage_guided` chooses
+its inputs by the code they reach.
 """
 
 import argparse
@@ -25,13 +25,7 @@ def main() -> int:
     parser.add_argument("--inputs", type=int, default=1_000_000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", type=Path, default=OUT)
-    parser.add_argument("--coverage", action="store_true", help="let atheris choose the inputs")
-    parser.add_argument("--seconds", type=int, default=600, help="how long, with --coverage")
     options = parser.parse_args()
-    if options.coverage:
-        from tests.hostile import coverage_guided
-
-        return coverage_guided.main(seconds=options.seconds)
     result = run(inputs=options.inputs, seed=options.seed, out=options.out)
     print(f"inputs={result['inputs']} unexpected={result['unexpected']} seed={options.seed} seconds={result['seconds']:.0f}")  # noqa: T201
     return 1 if result["unexpected"] else 0

@@ -66,6 +66,17 @@ def everything(settings: Settings, topic: str) -> list[kafka.Record]:
     return sorted(found, key=lambda record: (record.partition, record.offset))
 
 
+def environ(settings: Settings) -> dict[str, str]:
+    """The settings as a process gets them."""
+    return os.environ | {
+        "KHABAR_BROKERS": settings.brokers,
+        "KHABAR_INPUT_TOPIC": settings.input_topic,
+        "KHABAR_OUTPUT_TOPIC": settings.output_topic,
+        "KHABAR_DEAD_LETTER_TOPIC": settings.dead_letter_topic,
+        "KHABAR_GROUP": settings.group,
+    }
+
+
 def fill(settings: Settings, dead_letter: Callable[..., bytes], *, number: int = LETTERS, **options: Any) -> list[bytes]:  # noqa: ANN401 - members of several types
     """Put dead letters into their topic; the original values."""
     reasons = ("enrich_timeout", "worker_crashed", "invalid_json")
@@ -193,8 +204,7 @@ def test_tail_waits_for_what_comes(settings: Settings) -> None:
     with kafka.producer(settings) as producer:
         kafka.send(producer, settings.input_topic, b"before", key=None, headers=[])
     command = [sys.executable, "-m", "worker.cli", "tail", settings.input_topic, "--json", "-n", "1"]
-    environ = os.environ | {"KHABAR_BROKERS": settings.brokers}
-    with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, env=environ(settings), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         assert "waiting for records" in process.stderr.readline()
         with kafka.producer(settings) as producer:
@@ -319,15 +329,9 @@ def test_a_run_cut_off_between_sending_and_committing_doubles_nothing(
 def test_killed_runs_lose_nothing_and_double_nothing(real: Settings, dead_letter: Callable[..., bytes]) -> None:
     """Two runs killed with SIGKILL while they send, then one to the end: every dead letter is back exactly once."""
     values = fill(real, dead_letter, number=3000)
-    environ = os.environ | {
-        "KHABAR_BROKERS": real.brokers,
-        "KHABAR_INPUT_TOPIC": real.input_topic,
-        "KHABAR_OUTPUT_TOPIC": real.output_topic,
-        "KHABAR_DEAD_LETTER_TOPIC": real.dead_letter_topic,
-        "KHABAR_GROUP": real.group,
-    }
+    command = [sys.executable, "-m", "worker.cli", "replay"]
     for target in (100, 700):
-        with subprocess.Popen([sys.executable, "-m", "worker.cli", "replay"], env=environ) as process, kafka.consumer(real) as consumer:
+        with subprocess.Popen(command, env=environ(real)) as process, kafka.consumer(real) as consumer:
             partitions = kafka.partitions(consumer, real.input_topic)
             until = time.monotonic() + 90
             while process.poll() is None and sum(consumer.end_offsets(partitions).values()) < target:
@@ -336,11 +340,61 @@ def test_killed_runs_lose_nothing_and_double_nothing(real: Settings, dead_letter
             process.send_signal(signal.SIGKILL)
     half = len(everything(real, real.input_topic))
     assert 100 <= half < len(values)  # both runs were killed before they were through
-    result = subprocess.run(
-        [sys.executable, "-m", "worker.cli", "replay"], env=environ, capture_output=True, text=True, timeout=120, check=False
-    )
+    result = subprocess.run(command, env=environ(real), capture_output=True, text=True, timeout=120, check=False)
     assert (result.returncode, result.stderr) == (0, "")
     assert sorted(record.value or b"" for record in everything(real, real.input_topic)) == sorted(values)
+
+
+@pytest.mark.kafka
+@pytest.mark.timeout(300)
+def test_two_runs_at_once_share_the_work(real: Settings, dead_letter: Callable[..., bytes]) -> None:
+    """A second run that joins while the first is at work doubles nothing, and together they lose nothing."""
+    values = fill(real, dead_letter, number=3000)
+    command = [sys.executable, "-m", "worker.cli", "replay"]
+    with subprocess.Popen(command, env=environ(real)) as first, kafka.consumer(real) as consumer:
+        partitions = kafka.partitions(consumer, real.input_topic)
+        while first.poll() is None and sum(consumer.end_offsets(partitions).values()) == 0:
+            time.sleep(0.01)
+        with subprocess.Popen(command, env=environ(real)) as second:
+            codes = first.wait(120), second.wait(120)
+    assert set(codes) <= {0, 2}  # a run whose partitions were taken while it committed says so and ends
+    assert subprocess.run(command, env=environ(real), timeout=120, check=False).returncode == 0
+    assert sorted(record.value or b"" for record in everything(real, real.input_topic)) == sorted(values)
+
+
+@pytest.mark.kafka
+def test_an_offset_set_by_hand_counts_for_every_reason(real: Settings, dead_letter: Callable[..., bytes]) -> None:
+    """An operator may move the group with Kafka's own tools: what is before that offset stays where it is."""
+    fill(real, dead_letter, number=10)
+    letters = everything(real, real.dead_letter_topic)
+    partition = kafka.TopicPartition(real.dead_letter_topic, letters[-1].partition)
+    with kafka.consumer(real, group_id=replay_progress.group(real)) as consumer:
+        consumer.assign([partition])
+        consumer.commit({partition: kafka.OffsetAndMetadata(letters[-1].offset, "", -1)})
+    assert replay.run(real, reasons=[], dry_run=False) == 0
+    expected = [letter for letter in letters if letter.partition != partition.partition] + letters[-1:]
+    assert len(everything(real, real.input_topic)) == len(expected)
+
+
+@pytest.mark.kafka
+def test_a_run_without_partitions_says_what_it_waits_for(
+    real: Settings, dead_letter: Callable[..., bytes], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where another run holds them all, the person is told once; here the time to get them stands for it."""
+    fill(real, dead_letter, number=3)
+    monkeypatch.setattr(replay, "WAIT_SECONDS", 0.0)
+    assert replay.run(real, reasons=[], dry_run=False) == 0
+    assert capsys.readouterr().err.count("another replay is at work") == 1
+
+
+@pytest.mark.kafka
+def test_an_article_the_topic_refuses_is_a_line(real: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Larger than the topic takes, smaller than the client sends: the broker's answer is told."""
+    (tmp_path / "a.txt").write_bytes(os.urandom(17 * topics.MIB))
+    assert publish.run(real, paths=[str(tmp_path)]) == 1
+    captured = capsys.readouterr()
+    assert "a.txt: too large for the topic" in captured.err
+    assert captured.out.startswith("0 articles published")
 
 
 def test_a_password_for_a_broker_without_one_is_a_line(embedded: str) -> None:

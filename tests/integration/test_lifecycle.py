@@ -16,7 +16,7 @@ import pytest
 
 from tests.integration.brokers import SETTINGS
 from tests.integration.workers import ROOT, Topics, Worker
-from worker.broker import free_port
+from worker.broker import EmbeddedBroker, free_port
 
 FACTORY = "tests.unit.stream.standin:load"
 
@@ -78,7 +78,7 @@ def test_broken_articles_are_dead_lettered_and_nobody_else(broker: tuple[str, st
         assert [record.key for record in enriched] == [b"k%d" % number for number in (0, 2, 4, 6, 7, 9, 10)]
         assert [record.value is None for record in enriched].index(True) == 4
         counted = worker.metrics()
-        assert counted["khabar_pool_restarts_total"] == 5
+        assert counted["khabar_pool_restarts_total"] >= 5
         assert counted["khabar_articles_consumed_total"] == len(values)
         assert worker.terminate() == 0
 
@@ -120,7 +120,7 @@ def test_the_brake_holds_articles_while_everything_fails(embedded: str, tmp_path
         broken.unlink()
         records = read(topics, 60)
         wait_for(lambda: worker.get("/ready")[0] == 200)
-        assert len(reasons(topics, records)) <= 2 * dead + 2
+        assert len(reasons(topics, records)) == 2 * dead, "one of each start, before the share meant anything"
         assert worker.terminate() == 0
 
 
@@ -157,13 +157,14 @@ def test_a_broker_may_come_later_and_a_stop_needs_none(tmp_path: Path) -> None:
     ("variables", "line"),
     [
         ({"KHABAR_MODELS": "/nowhere"}, "/nowhere"),
-        ({"KHABAR_SECURITY_PROTOCOL": "SSL", "KHABAR_BROKERS": "EMBEDDED"}, "refuses"),
+        pytest.param({"KHABAR_SECURITY_PROTOCOL": "SSL", "KHABAR_BROKERS": "KAFKA"}, "no SSL on that port", marks=pytest.mark.kafka),
     ],
     ids=["model", "tls"],
 )
-def test_what_a_person_can_mend_is_one_line(variables: dict[str, str], line: str, embedded: str) -> None:
+def test_what_a_person_can_mend_is_one_line(variables: dict[str, str], line: str, models: str, request: pytest.FixtureRequest) -> None:
     """No traceback, exit code 2: a model that is not there; TLS to a port that speaks none."""
-    variables = {name: embedded if value == "EMBEDDED" else value for name, value in variables.items()}
+    if "KHABAR_BROKERS" in variables:
+        variables = {**variables, "KHABAR_BROKERS": request.getfixturevalue("apache_kafka"), "KHABAR_MODELS": models}
     environ = {**os.environ, "KHABAR_HTTP_PORT": "0", "KHABAR_PROCESSES": "1", "PYTHONPATH": str(ROOT), **variables}
     done = subprocess.run(
         [sys.executable, "-m", "worker.cli", "worker"], env=environ, capture_output=True, text=True, timeout=120, check=False
@@ -186,3 +187,19 @@ def test_a_signal_to_the_group_drains_first(embedded: str, tmp_path: Path) -> No
     with Worker(settings(topics, "embedded"), log=tmp_path / "log2", factory=FACTORY):
         offsets = [json.loads(record.value)["n"] for record in read(topics, 30)]
     assert offsets == list(range(30)), "nothing twice, nothing lost"
+
+
+def test_a_stop_with_the_broker_gone_ends_within_its_deadline(tmp_path: Path) -> None:
+    """What is in flight cannot be finished: the worker ends un-acked, with the exit code that says so."""
+    with EmbeddedBroker() as gone:
+        topics = Topics(gone.address, "gone")
+        variables = settings(topics, "embedded", KHABAR_DRAIN_TIMEOUT="4")
+        with Worker(variables, log=tmp_path / "log", factory=FACTORY) as worker:
+            worker.wait_ready()
+            send(topics, [b"SLEEP 0.1"] * 200)
+            read(topics, 3)
+            gone.stop()
+            start = time.monotonic()
+            assert worker.terminate() == 75
+            assert time.monotonic() - start < 4 + 3
+            assert len(worker.logged().splitlines()) < 150, "an outage must not flood the log"

@@ -31,7 +31,7 @@ class WorkerProcess:
         """Run with these settings; without ``KHABAR_HTTP_PORT`` in the environment the page takes a free port."""
         self._command = command
         self._settings = settings
-        self._port = settings.http_port if os.environ.get("KHABAR_HTTP_PORT") and settings.http_port else free_port(settings)
+        self._port = settings.http_port if os.environ.get("KHABAR_HTTP_PORT") and settings.http_port else free_port(settings.http_host)
         self._log: IO[bytes] | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self.log = log
@@ -128,16 +128,18 @@ class WorkerProcess:
             return False, str(error)
 
 
-def free_port(settings: Settings) -> int:
-    """The port of the settings if it is free, else any free one."""
-    for port in (settings.http_port, 0):
-        try:
-            with socket.create_server((settings.http_host, port), family=_family(settings.http_host)) as probe:
-                return int(probe.getsockname()[1])
-        except OSError:
-            continue
-    message = f"KHABAR_HTTP_HOST={settings.http_host}: no port can be opened there"
-    raise UserError(message)
+def free_port(host: str) -> int:
+    """A port nobody listens on at the moment. Any, not 8080 where it is free: two demos at once would both find it free.
+
+    Raises:
+        UserError: the host is none of this machine's.
+    """
+    try:
+        with socket.create_server((host, 0), family=_family(host)) as probe:
+            return int(probe.getsockname()[1])
+    except OSError as error:
+        message = f"KHABAR_HTTP_HOST={host}: no port can be opened there: {error.strerror}"
+        raise UserError(message) from error
 
 
 def _family(host: str) -> socket.AddressFamily:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from worker.enrich.analysis import Span
 from worker.enrich.clitics import Clitics
 from worker.enrich.join import Name, join
+from worker.enrich.offices import Named, without_offices
 from worker.enrich.repeats import repeats
 from worker.enrich.spans import trim
 from worker.enrich.text import fold
@@ -38,8 +39,9 @@ def build(texts: Mapping[FieldName, str], spans: Mapping[FieldName, Sequence[Spa
         Entities, most salient first, ids ``e1`` on; no two mentions overlap, and each obeys
         ``article[field][start:end] == text``.
     """
-    found = _mentions(texts, spans, language=language)
-    found += [_Found(mention, kind) for mention, kind in repeats(texts, [(one.mention, one.type) for one in found], language=language)]
+    named = without_offices(texts, _mentions(texts, spans, language=language))
+    named += repeats(texts, named, language=language)
+    found = [_Found(mention, kind) for mention, kind in named]
     groups = _grouped(texts, found)
     weights = [sum(map(_weight, (one.mention for one in group))) for group in groups]
     order = sorted(range(len(groups)), key=lambda index: (-weights[index], _place(groups[index][0].mention)))
@@ -56,18 +58,18 @@ def build(texts: Mapping[FieldName, str], spans: Mapping[FieldName, Sequence[Spa
     ]
 
 
-def _mentions(texts: Mapping[FieldName, str], spans: Mapping[FieldName, Sequence[Span]], *, language: str) -> list[_Found]:
+def _mentions(texts: Mapping[FieldName, str], spans: Mapping[FieldName, Sequence[Span]], *, language: str) -> list[Named]:
     """The names inside the spans, in the article's order, without overlaps."""
     clitics = None
     if language == "ar":
         clitics = Clitics((texts[field], span.start, span.end) for field in _FIELDS for span in spans.get(field, ()))
-    found = []
+    found: list[Named] = []
     for field in _FIELDS:
         taken = 0
         for span in sorted(spans.get(field, ()), key=lambda span: (span.start, -span.end)):
             start, end = trim(texts[field], max(span.start, taken), span.end, span.type, clitics)
             if start < end:
-                found.append(_Found(Mention(field=field, start=start, end=end, text=texts[field][start:end]), span.type))
+                found.append((Mention(field=field, start=start, end=end, text=texts[field][start:end]), span.type))
                 taken = end
     return found
 

@@ -34,7 +34,7 @@ def join(names: Sequence[Name], texts: Mapping[FieldName, str]) -> list[str]:
     """For each name the key of the entity it belongs to.
 
     A person's given or family name joins the full name; a place or an organisation of two words or more joins the longer
-    name that begins with it, an organisation also its first word alone; a name in brackets right behind another of its
+    name that begins with it, an organisation in Latin script also its first word alone; a name in brackets right behind another of its
     type is its acronym. Where several long forms fit, the one with most mentions takes it, the earlier one of equals.
     """
     parts = [_parts(name.key) for name in names]
@@ -83,7 +83,7 @@ def _short_forms(kind: EntityType, words: tuple[str, ...]) -> Iterable[tuple[str
                     yield part
     elif kind in {"LOC", "ORG"}:
         yield from (words[:size] for size in range(2, len(words)))
-        if kind == "ORG" and len(words[0]) > _MIN_SHORT:
+        if kind == "ORG" and len(words[0]) > _MIN_SHORT and words[0].isascii():  # in Arabic script it is a common noun: بنك, حزب
             yield words[:1]
 
 

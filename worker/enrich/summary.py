@@ -28,12 +28,12 @@ _LEADING = 5
 _LOOKED_AT = 600  # code points of a sentence that are compared
 _DAMPING = 0.3  # weight of the graph against the prior
 _ROUNDS = 12  # of the power iteration: enough for the order to settle
-_REDUNDANCY = 0.3  # how much likeness to what is chosen counts against a sentence
+_REDUNDANCY = 0.2  # how much likeness to what is chosen counts against a sentence
 _SAME = 0.8  # from this likeness on two sentences say the same
-_DECAY = 0.08  # how fast the prior falls with position
+_DECAY = 0.05  # how fast the prior falls with position
 _SHORT = 40  # code points below which a sentence is likely a byline or a heading
 _TITLE = 2.0  # weight of likeness to the headline in the prior
-_FACTORS = {"boilerplate": 0.05, "short": 0.4, "fragment": 0.7, "question": 0.7, "leaning": 0.8}
+_FACTORS = {"boilerplate": 0.05, "short": 0.4, "fragment": 0.7, "question": 0.7, "leaning": 0.7}
 
 _WORD = re.compile(r"[^\W_]+")
 _UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u9fff\uf900-\ufaff]")

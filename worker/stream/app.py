@@ -32,6 +32,7 @@ from worker.stream.fence import Fence
 from worker.stream.health import start_deadline, watch_lag
 from worker.stream.lane import Flow, Lanes, Partition
 from worker.stream.pool import Pool
+from worker.stream.resume import Tables
 
 logger = log.get()
 
@@ -116,6 +117,7 @@ def make_app(settings: Settings) -> StreamApp:
         topic_disable_leader=True,
         topic_allow_declare=False,  # topics belong to operations
         table_standby_replicas=0,
+        TableManager=Tables,  # resumes after a rebalance however slow the coordinator is
         web_enabled=False,
         autodiscover=False,
         datadir=Path(tempfile.gettempdir()) / f"khabar-{os.getpid()}",

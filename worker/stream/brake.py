@@ -6,6 +6,7 @@ them again now and then; the first that comes through releases the brake (after 
 """
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Awaitable, Callable
 
@@ -43,6 +44,8 @@ class Brake:
         self._retry_seconds = retry_seconds
         self._released = asyncio.Event()
         self._released.set()
+        self.releases = 0
+        """How often the brake was let go."""
 
     @property
     def on(self) -> bool:
@@ -53,27 +56,32 @@ class Brake:
         """Wait until the brake is off."""
         await self._released.wait()
 
-    async def judge(self, outcome: Outcome, *, retry: Callable[[], Awaitable[Outcome]]) -> Outcome:
+    async def judge(self, outcome: Outcome, *, since: int, retry: Callable[[], Awaitable[Outcome]]) -> Outcome:
         """Count an outcome and pass it on; while the brake is on, hold a suspicious failure and try the article again.
 
         Args:
             outcome: what the pool made of the article.
+            since: `releases` when the article was given to the pool: what failed before a release gets another try.
             retry: run the same article again.
         """
-        suspicious = _suspicious(outcome)
-        self._count(failed=suspicious)
         tries = outcome.attempts
-        while suspicious and self.on:
+
+        async def again() -> Outcome:
+            nonlocal tries
+            fresh = await retry()
+            tries += fresh.attempts
+            return fresh._replace(attempts=tries)
+
+        if _suspicious(outcome) and since != self.releases:
+            outcome = await again()
+        self._count(failed=_suspicious(outcome))
+        while _suspicious(outcome) and self.on:
             self._status.progressed()  # held on purpose: the watchdog must not restart us into more dead letters
-            try:
+            with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._released.wait(), timeout=self._retry_seconds)
-            except TimeoutError:
-                outcome = await retry()
-                tries += outcome.attempts
-                outcome = outcome._replace(attempts=tries)
-                suspicious = _suspicious(outcome)
-                if not suspicious:
-                    self._release()
+            outcome = await again()
+            if not _suspicious(outcome):
+                self._release()
         return outcome
 
     def _count(self, *, failed: bool) -> None:
@@ -90,6 +98,7 @@ class Brake:
     def _release(self) -> None:
         if self.on:
             self._recent.clear()
+            self.releases += 1
             self._released.set()
             metrics.BRAKE.set(0)
             self._status.met(CONDITION)

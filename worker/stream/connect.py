@@ -11,7 +11,7 @@ from typing import Any
 import faust
 from aiokafka import errors
 from aiokafka.abc import AbstractTokenProvider
-from aiokafka.client import AIOKafkaClient
+from aiokafka.client import AIOKafkaClient, CoordinationType
 from aiokafka.conn import create_conn
 from faust.types.auth import CredentialsT
 
@@ -124,7 +124,11 @@ async def wait_for_broker(settings: Settings) -> None:
 
 
 async def wait_for_topics(settings: Settings, status: Status) -> None:
-    """Wait until the three topics exist; they may be made while the worker waits, and it never makes them itself."""
+    """Wait until the three topics exist; they may be made while the worker waits, and it never makes them itself.
+
+    Raises:
+        BrokerError: this user may not read as the group.
+    """
     wanted = {settings.input_topic, settings.output_topic, settings.dead_letter_topic}
     client = AIOKafkaClient(bootstrap_servers=settings.broker_list, client_id="khabar", **client_options(settings))
     attempt = 0
@@ -137,14 +141,26 @@ async def wait_for_topics(settings: Settings, status: Status) -> None:
                 missing = wanted
                 logger.warning("topics_unknown", error=_line(error))
             if not missing:
+                await _check_group(client, settings.group)
                 status.met("topics")
                 return
             if attempt & (attempt - 1) == 0:
-                logger.warning("topics_missing", topics=sorted(missing), hint="khabar topics create")
+                logger.warning("topics_missing", topics=sorted(missing), hint="khabar topics create, or the right to see them")
             attempt += 1
             await asyncio.sleep(TOPIC_POLL_SECONDS)
     finally:
         await client.close()
+
+
+async def _check_group(client: AIOKafkaClient, group: str) -> None:
+    """Ask for the group's coordinator: without the right to join, Faust would wait for ever and say nothing."""
+    try:
+        await client.coordinator_lookup(CoordinationType.GROUP, group)
+    except errors.GroupAuthorizationFailedError as error:
+        message = f"this user lacks the right to read as group {group}: {_line(error)}"
+        raise BrokerError(message) from error
+    except (OSError, errors.KafkaError, TimeoutError) as error:  # the coordinator may be on its way: joining retries
+        logger.warning("group_unknown", error=_line(error))
 
 
 async def _try(broker: str, options: dict[str, Any]) -> None:

@@ -53,6 +53,7 @@ class _Entry(NamedTuple):
     job: Job | None
     outcome: "asyncio.Future[Outcome] | None"
     ack: Callable[[], Awaitable[object]]
+    releases: int
 
 
 class _Lane:
@@ -148,7 +149,7 @@ class Lanes:
         outcome = None if job is None else self._pool.submit(job)
         partition = (record.topic, record.partition)
         lane = self._lanes.get(partition) or self._open(partition)
-        lane.add(_Entry(record, job, outcome, ack))
+        lane.add(_Entry(record, job, outcome, ack, self._brake.releases))
         self._count(size, 1)
         if len(lane.entries) >= self._full_at and partition not in self._paused:
             self._paused.add(partition)
@@ -211,7 +212,7 @@ class Lanes:
         if job is None or entry.outcome is None:
             await self._delivery.tombstone(record.key, record.headers, topic=record.topic, partition=record.partition, offset=record.offset)
             return
-        outcome = await self._brake.judge(entry.outcome.result(), retry=lambda: self._pool.run(job))
+        outcome = await self._brake.judge(entry.outcome.result(), since=entry.releases, retry=lambda: self._pool.run(job))
         await self._delivery.deliver(job, outcome)
 
     def _done(self, entry: _Entry) -> None:

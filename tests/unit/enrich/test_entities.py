@@ -137,6 +137,24 @@ def test_long_forms_of_places_and_organisations() -> None:
     assert len(organisations) == 1
 
 
+def test_first_words_in_arabic_script_are_common_nouns() -> None:
+    """بنك alone is some bank, not the one named in full."""
+    assert len(build("بنك الحبوب ثم بنك", "ORG بنك الحبوب; ORG بنك")) == 2
+
+
+def test_offices_are_no_organisations() -> None:
+    """Behind a minister the place is the name; an office of one word is none; without the place the model is believed."""
+    body = "وزیر کشاورزی تاجیکستان به وزیر دفاع گفت تاجیکستان و وزرای خارجه هند. سازمان غله تاجیکستان."
+    tagged = "ORG کشاورزی تاجیکستان; ORG دفاع; LOC تاجیکستان; ORG خارجه هند; ORG سازمان غله تاجیکستان"
+    assert short(build(body, tagged, language="fa")) == {
+        "LOC تاجیکستان": ["تاجیکستان", "تاجیکستان"],
+        "ORG خارجه هند": ["خارجه هند"],
+        "ORG سازمان غله تاجیکستان": ["سازمان غله تاجیکستان"],
+    }
+    inside = build("وزرای کشاورزی تاجیکستان در تاجیکستان", "ORG وزرای کشاورزی تاجیکستان; LOC تاجیکستان", language="fa")
+    assert short(inside) == {"LOC تاجیکستان": ["تاجیکستان", "تاجیکستان"]}
+
+
 def test_acronym_in_brackets() -> None:
     """Brackets right behind a name hold its acronym, wherever it stands again; those of another type or elsewhere do not."""
     body = "The Union of Grain Traders (UGT) met. UGT voted. In Lagos (UGT) and World Fund, XF."

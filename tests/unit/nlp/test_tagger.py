@@ -123,7 +123,7 @@ def test_embeddings_survive_four_bits(model: Path, network: Any) -> None:  # noq
 
 def test_windows_keep_every_word_and_the_limit() -> None:
     """A sentence longer than a window is cut between words; nothing is lost, nothing exceeds the limit."""
-    sentences = [[(5, 6, 7)] * 40, [(8,)] * 3, [tuple(range(4, 20))] * 3, []]
+    sentences: list[list[tuple[int, ...]]] = [[(5, 6, 7)] * 40, [(8,)] * 3, [tuple(range(4, 20))] * 3, []]
     made = list(windows(sentences, start=10, limit=WINDOW))
     assert all(len(window.ids) <= WINDOW for window in made)
     assert [window.start for window in made] == [10 + n for n in itertools.accumulate((len(w.firsts) for w in made[:-1]), initial=0)]

@@ -27,7 +27,7 @@ def ready_brake(**options: float) -> tuple[Brake, Status]:
 
 async def judged(brake: Brake, outcomes: list[Outcome]) -> list[Outcome]:
     """Let the brake judge some outcomes it should let pass."""
-    return [await asyncio.wait_for(brake.judge(outcome, retry=never), timeout=1) for outcome in outcomes]
+    return [await asyncio.wait_for(brake.judge(outcome, since=brake.releases, retry=never), timeout=1) for outcome in outcomes]
 
 
 def play(scenario: Callable[[], Awaitable[None]]) -> None:
@@ -76,7 +76,7 @@ def test_too_many_failures_hold_the_article_until_it_works() -> None:
             during.append((brake.on, status.not_ready(), metrics.REGISTRY.get_sample_value("khabar_brake")))
             return retries.pop(0)
 
-        outcome = await asyncio.wait_for(brake.judge(BROKEN, retry=retry), timeout=2)
+        outcome = await asyncio.wait_for(brake.judge(BROKEN, since=0, retry=retry), timeout=2)
         assert during == [(True, ["brake"], 1.0)] * 3
         assert outcome.result == done(1).result
         assert outcome.attempts == 4
@@ -101,8 +101,8 @@ def test_nothing_is_taken_while_the_brake_is_on() -> None:
             await asyncio.sleep(0.02)
             return BROKEN
 
-        good = asyncio.create_task(brake.judge(BROKEN, retry=works))
-        bad = asyncio.create_task(brake.judge(BROKEN, retry=fails))
+        good = asyncio.create_task(brake.judge(BROKEN, since=0, retry=works))
+        bad = asyncio.create_task(brake.judge(BROKEN, since=0, retry=fails))
         await asyncio.sleep(0)
         waiting = asyncio.create_task(brake.released())
         await asyncio.sleep(0)
@@ -132,8 +132,27 @@ def test_a_held_article_counts_as_progress() -> None:
             now[0] += 4
             return BROKEN if tries < 5 else done()
 
-        await brake.judge(BROKEN, retry=retry)
+        await brake.judge(BROKEN, since=0, retry=retry)
         assert now[0] == 20
         assert status.stalled_for() == 0
+
+    play(scenario)
+
+
+def test_what_failed_before_a_release_gets_another_try() -> None:
+    """Outcomes that were waiting in their lanes from the bad time neither dead-letter the article nor brake again."""
+
+    async def scenario() -> None:
+        brake, _ = ready_brake()
+        await judged(brake, [BROKEN])
+
+        async def works() -> Outcome:
+            return done(1)
+
+        await brake.judge(BROKEN, since=0, retry=works)
+        assert brake.releases == 1
+        for _ in range(20):
+            assert (await brake.judge(BROKEN, since=0, retry=works)).result == done(1).result
+        assert not brake.on
 
     play(scenario)

@@ -1,6 +1,7 @@
 """The card of a model: what it is, what it was made of, what it is worth and where it is weak."""
 
 import hashlib
+import json
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,25 @@ def make_card(name: str, *, data: Path, seed: int) -> dict[str, Any]:
         "inputs": {"e5-small-q4.bin": SHA256, **inputs},
         "weak_spots": list(WEAK_SPOTS),
     }
+
+
+def add_figures(directory: Path, parts: dict[str, Any], *, words_per_second: float) -> None:
+    """Write what was measured on a finished model's card.
+
+    Args:
+        directory: of the model.
+        parts: of ``figures``; its F1 in per cent also stands under ``figures`` for listings.
+        words_per_second: of one thread, in bulk.
+    """
+    path = directory / "card.json"
+    card = json.loads(path.read_text(encoding="utf-8"))
+    card["evaluation"] = {
+        "measure": "exact spans, micro F1 over PER, LOC and ORG, countries as LOC; the shipped int8 files; 95 % bootstrap intervals",
+        "parts": parts,
+        "words_per_second": round(words_per_second),
+    }
+    card["figures"] = {name.partition("/")[2]: round(100 * part["f1"], 1) for name, part in parts.items()}
+    path.write_text(json.dumps(card, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
 
 
 def digest(path: Path) -> str:

@@ -29,6 +29,9 @@ DEV = ("ar/anercorp.dev", "fa/arman-fold1.dev", "fa/parstwiner.dev", "en/uner-ew
 HELD_BACK = {"ar/aqmar-a.train": 200, "en/wikigold": 300}
 """Sentences at the end of a corpus that join the dev parts, since the corpus has none of its own."""
 
+VOCABULARY_ONLY = ("en/crossner-other4",)
+"""Whose words choose pieces and nothing else."""
+
 UNLABELLED = ("fa_perdt-dev", "fa_perdt-test", "fa_seraji-dev", "fa_seraji-test")
 """Treebanks whose bare words the student hears from its teacher only."""
 

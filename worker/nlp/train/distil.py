@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from worker.nlp.pieces import Pieces
 from worker.nlp.train.data import Example
-from worker.nlp.train.fit import score
 from worker.nlp.train.network import Network
+from worker.nlp.train.scoring import score
 
 NEIGHBOURS = 12
 """Sentences that the teacher may see together."""

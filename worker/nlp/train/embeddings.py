@@ -31,5 +31,6 @@ def quantise_embeddings(table: Array) -> tuple[NDArray[np.uint8], NDArray[np.flo
     step = np.where(chosen == 0, 1, chosen.astype(np.float32))
     levels = (np.clip(np.rint(blocks / step), -8, 7) + 8).astype(np.uint8)
     half = EMBEDDING_BLOCK // 2
-    packed = levels[..., :half] | (levels[..., half:] << 4)
-    return packed.reshape(len(table), -1), chosen[..., 0]
+    packed: NDArray[np.uint8] = levels[..., :half] | (levels[..., half:] << np.uint8(4))
+    scales: NDArray[np.float16] = chosen[..., 0]
+    return packed.reshape(len(table), -1), scales

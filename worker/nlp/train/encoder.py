@@ -6,8 +6,8 @@ nibbles are values 0–15 and high nibbles 16–31; value = (nibble − 8) × sc
 """
 
 import hashlib
-import itertools
 import importlib.util
+import itertools
 import struct
 from dataclasses import dataclass
 from pathlib import Path

@@ -4,7 +4,7 @@ import json
 import math
 import random
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,12 +14,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from worker.nlp.decode import best_path, transitions
-from worker.nlp.evaluate import evaluate
 from worker.nlp.pieces import Pieces
 from worker.nlp.train.data import Example, Spelled, Window, batches, groups, pack, spell
-from worker.nlp.train.harmonise import LABELS
 from worker.nlp.train.network import Dropout, Network
+from worker.nlp.train.scoring import collate, dev_scores
 
 
 @dataclass(frozen=True)
@@ -48,31 +46,6 @@ class Settings:
     warmup: float = 0.08
     seed: int = 1
     imitation: float = 0.0
-
-
-@dataclass(frozen=True)
-class Batch:
-    """A batch as tensors: see ``Network.forward``; ``allowed`` and ``taught`` are (words, labels)."""
-
-    ids: Tensor
-    lengths: Tensor
-    firsts: Tensor
-    allowed: Tensor
-    taught: Tensor | None
-
-
-def collate(windows: Sequence[Window]) -> Batch:
-    """Pad the windows to the longest."""
-    longest = max(len(window.ids) for window in windows)
-    ids = np.full((len(windows), longest), Pieces.pad, np.int64)
-    for row, window in enumerate(windows):
-        ids[row, : len(window.ids)] = window.ids
-    firsts = np.concatenate([window.firsts + row * longest for row, window in enumerate(windows)])
-    table = np.concatenate([window.allowed for window in windows])
-    lengths = np.array([len(window.ids) for window in windows])
-    taught = [window.taught for window in windows if window.taught is not None]
-    tensors = (torch.from_numpy(part) for part in (ids, lengths, firsts, table))
-    return Batch(*tensors, torch.from_numpy(np.concatenate(taught)).float() if taught else None)
 
 
 def gold_loss(scores: Tensor, table: Tensor) -> Tensor:
@@ -118,7 +91,7 @@ def optimiser(network: Network, settings: Settings) -> torch.optim.AdamW:
         if name.startswith("head"):
             rates.setdefault(settings.head_rate, []).append(weight)
         elif name == "words":
-            weight.requires_grad_(requires_grad=False)
+            weight.requires_grad = False
         elif weight.ndim == 1:
             plain.append(weight)
         else:
@@ -134,52 +107,6 @@ def share(step: int, steps: int, warmup: float) -> float:
     """The share of the peak rate at a step: linear up, linear down to 0."""
     rise = max(1.0, warmup * steps)
     return min((step + 1) / rise, max(0.0, (steps - step) / max(1.0, steps - rise)))
-
-
-def dev_scores(network: Network, dev: dict[str, list[Example]], pieces: Pieces, *, document: int = 1) -> dict[str, float]:
-    """F1 in per cent of each dev part, tagged by the torch network."""
-    return {
-        name: round(100 * evaluate(pairs(part), tag_with(network, part, pieces), document=document)["overall"]["f1"], 2)
-        for name, part in dev.items()
-    }
-
-
-def pairs(examples: Sequence[Example]) -> list[tuple[list[str], list[str]]]:
-    """(words, tags) of each example."""
-    return [(example.words, example.tags) for example in examples]
-
-
-def score(network: Network, examples: Sequence[Example], pieces: Pieces, *, groups: Iterable[Sequence[int]]) -> list[NDArray[np.float32]]:
-    """The network's (words, labels) scores of every example.
-
-    Args:
-        network: in float, or with grids attached.
-        examples: sentences.
-        pieces: the vocabulary.
-        groups: numbers of the examples that may share windows.
-    """
-    spelled = [spell(example, pieces) for example in examples]
-    scores = [np.zeros((len(example.words), len(LABELS)), np.float32) for example in examples]
-    with torch.no_grad():
-        for group in batches(list(pack(spelled, groups)), budget=2048, source=random.Random(0)):  # noqa: S311 - no secret
-            batch = collate(group)
-            found = network(batch.ids, batch.lengths, batch.firsts).numpy()
-            for (sentence, word), row in zip((pair for one in group for pair in one.words), found, strict=True):
-                scores[sentence][word] = row
-    return scores
-
-
-def tag_with(network: Network, examples: Sequence[Example], pieces: Pieces) -> Callable[[Any], list[list[list[str]]]]:
-    """A tagger for ``evaluate`` that knows the examples by their order."""
-
-    def tag(documents: Sequence[Sequence[Sequence[str]]]) -> list[list[list[str]]]:
-        numbers = iter(range(len(examples)))
-        together = [[next(numbers) for _ in document] for document in documents]
-        scores = score(network, examples, pieces, groups=together)
-        table = transitions(LABELS)
-        return [[[LABELS[label] for label in best_path(scores[n], table)] for n in group] for group in together]
-
-    return tag
 
 
 def fit(  # noqa: PLR0913 - a run has this many parts
@@ -232,7 +159,7 @@ def fit(  # noqa: PLR0913 - a run has this many parts
         if batch.taught is not None:
             loss = (1 - settings.imitation) * loss + settings.imitation * imitation_loss(scores, batch.taught)
         optim.zero_grad()
-        loss.backward()
+        torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_([*network.parameters(), table], 1.0)
         optim.step()
         if table.grad is not None:

