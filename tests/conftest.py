@@ -30,7 +30,7 @@ def mentions(texts: dict[str, str], name: str) -> list[Mention]:
         text, at = texts.get(field, ""), 0
         while (start := text.find(name, at)) >= 0:
             at = start + len(name)
-            found.append(Mention(field=field, start=start, end=at, text=name))  # type: ignore[arg-type]  # one of the two above
+            found.append(Mention(field=field, start=start, end=at, text=name))
     return found
 
 
@@ -74,7 +74,7 @@ def dead_letter() -> Build:
     """Builds the JSON of a dead letter by hand."""
 
     def build(**options: Any) -> bytes:  # noqa: ANN401 - options of several types
-        row = {
+        row: dict[str, Any] = {
             "schema": "dead-letter/1",
             "reason": "invalid_json",
             "stage": "decode",

@@ -52,6 +52,9 @@ class Record(Protocol):
     headers: Sequence[tuple[str, bytes | None]]
 
 
+_TIME_OUTS = (kafka_errors.KafkaTimeoutError, kafka_errors.RequestTimedOutError)
+
+
 class _LastFailure(logging.Handler):
     """Keeps the last warning of kafka-python instead of printing it."""
 
@@ -60,7 +63,7 @@ class _LastFailure(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Remember the exception among the arguments; the time-out that only follows from it is none."""
         for argument in record.args if isinstance(record.args, tuple) else ():
-            if isinstance(argument, Exception) and not isinstance(argument, kafka_errors.KafkaTimeoutError):
+            if isinstance(argument, Exception) and not isinstance(argument, _TIME_OUTS):
                 self.text = _line(argument)
 
 

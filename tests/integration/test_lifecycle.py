@@ -203,3 +203,16 @@ def test_a_stop_with_the_broker_gone_ends_within_its_deadline(tmp_path: Path) ->
             assert worker.terminate() == 75
             assert time.monotonic() - start < 4 + 3
             assert len(worker.logged().splitlines()) < 150, "an outage must not flood the log"
+
+
+def test_a_stop_while_models_load_does_not_wait_for_them(tmp_path: Path) -> None:
+    """Nothing is in flight yet: the worker ends at once, and leaves no process behind."""
+    variables = {"KHABAR_BROKERS": f"127.0.0.1:{free_port()}", "KHABAR_PROCESSES": "2"}
+    with Worker(variables, log=tmp_path / "log", factory=FACTORY) as worker:
+        wait_for(lambda: "listening" in worker.logged())
+        children = psutil.Process(worker.process.pid).children(recursive=True)
+        start = time.monotonic()
+        assert worker.terminate() == 0
+        assert time.monotonic() - start < 5
+    _, alive = psutil.wait_procs(children, timeout=30)
+    assert alive == []

@@ -42,7 +42,7 @@ def evaluate(
     *,
     language: str = "",
     types: Iterable[str] = SCORED,
-    document: int = 1,
+    document: int = 16,
 ) -> dict[str, Any]:
     """Tag the sentences' words and compare: ``language sentences tokens overall types``.
 
@@ -51,7 +51,7 @@ def evaluate(
         tag: the tagger.
         language: copied into the answer.
         types: which mentions count; ``overall`` is their micro average.
-        document: how many neighbouring sentences are one document to the tagger; 1 tags each alone.
+        document: how many neighbouring sentences are one document to the tagger, as in running text; 1 tags each alone.
     """
     wanted = tuple(types)
     right, predicted, support = Counter[str](), Counter[str](), Counter[str]()

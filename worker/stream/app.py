@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 import os
 import signal
-import sys
 import tempfile
 from collections.abc import Coroutine, Mapping
 from pathlib import Path
@@ -28,6 +27,7 @@ from worker.stream.brake import Brake
 from worker.stream.child import DEFAULT_FACTORY
 from worker.stream.consumer import StreamApp
 from worker.stream.delivery import Delivery
+from worker.stream.fatal import leave
 from worker.stream.fence import Fence
 from worker.stream.health import start_deadline, watch_lag
 from worker.stream.lane import Flow, Lanes, Partition
@@ -173,7 +173,8 @@ def run_stream(settings: Settings, status: Status, pool: Pool) -> NoReturn:
     asyncio.set_event_loop(loop)
     if not _interruptible(loop, _prepare(settings, status, pool), drain_timeout=settings.drain_timeout):
         logger.info("stopped", while_doing="start")
-        sys.exit(0)
+        pool.close()
+        leave(0)  # nothing is in flight, and a thread may still wait for the fork server's imports
     parts = Parts(settings, status, pool)
 
     async def watch() -> None:

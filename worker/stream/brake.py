@@ -78,7 +78,8 @@ class Brake:
         while _suspicious(outcome) and self.on:
             self._status.progressed()  # held on purpose: the watchdog must not restart us into more dead letters
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._released.wait(), timeout=self._retry_seconds)
+                async with asyncio.timeout(self._retry_seconds):
+                    await self._released.wait()
             outcome = await again()
             if not _suspicious(outcome):
                 self._release()

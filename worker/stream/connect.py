@@ -166,10 +166,9 @@ async def _check_group(client: AIOKafkaClient, group: str) -> None:
 async def _try(broker: str, options: dict[str, Any]) -> None:
     """Connect, log in, and see the broker answer one request."""
     host, _, port = broker.rpartition(":")
-    connection = await asyncio.wait_for(
-        create_conn(host.strip("[]"), int(port), client_id="khabar", request_timeout_ms=int(CONNECT_SECONDS * 1000), **options),
-        timeout=CONNECT_SECONDS,
-    )
+    milliseconds = int(CONNECT_SECONDS * 1000)
+    async with asyncio.timeout(CONNECT_SECONDS):  # not wait_for, which can swallow a cancellation (cpython #86296)
+        connection = await create_conn(host.strip("[]"), int(port), client_id="khabar", request_timeout_ms=milliseconds, **options)
     connection.close()
 
 

@@ -5,6 +5,7 @@
 - A rebalance that meets a stopping worker does the same instead of closing the client, which could then neither commit
   nor leave the group (``App._on_rebalance_when_stopped``).
 - A member that was expelled, or cannot finish in time, gives its articles up unpublished: its successor has them.
+- A partition without a committed offset is read from its beginning after every rebalance, not from where it was left.
 - Heartbeats renew the fence; acknowledgements of an older generation are refused.
 
 Faust 0.15.3 and aiokafka 0.14.0, whose private names this uses, are pinned for that reason.
@@ -12,6 +13,7 @@ Faust 0.15.3 and aiokafka 0.14.0, whose private names this uses, are pinned for 
 
 import asyncio
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import faust
@@ -59,6 +61,18 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         coordinator = self._ensure_consumer()._coordinator  # noqa: SLF001 - aiokafka tells nobody of its heartbeats
         if isinstance(coordinator, GroupCoordinator):
             _watch_heartbeats(coordinator, cast("StreamApp", self.app).parts.fence)
+
+    async def seek_to_committed(self) -> Mapping[TP, int]:
+        """Go to the committed offsets; where there is none, to the beginning.
+
+        What was fetched before a rebalance is dropped, and aiokafka leaves a partition that nobody has committed yet
+        where it is: behind the dropped records, which would then never be read.
+        """
+        committed: Mapping[TP, int] = await super().seek_to_committed()
+        never = [tp for tp, offset in committed.items() if not offset]
+        if never:
+            await self.seek_to_beginning(*never)
+        return committed
 
     def expelled(self) -> bool:
         """Whether the coordinator does not know this member any more."""
@@ -154,7 +168,8 @@ class Consumer(driver.Consumer):
 
     async def _commit_within(self, seconds: float) -> None:
         try:
-            await asyncio.wait_for(self.commit(), timeout=seconds)
+            async with asyncio.timeout(seconds):
+                await self.commit()
         except TimeoutError:
             logger.warning("commit_timeout", seconds=seconds)
 

@@ -15,5 +15,10 @@ UNACKED_EXIT_CODE = 75
 def end(what: str, error: BaseException | None = None, *, code: int = BUG_EXIT_CODE) -> NoReturn:
     """Log and leave at once, without acknowledging anything and without waiting for anybody."""
     log.get().critical(what, exit_code=code, exc_info=error)
+    leave(code)
+
+
+def leave(code: int) -> NoReturn:
+    """Leave at once, waiting for no thread."""
     logging.shutdown()
     os._exit(code)

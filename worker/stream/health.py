@@ -31,7 +31,8 @@ async def watch_lag(measure: Measure, status: Status) -> None:
     while True:
         await asyncio.sleep(LAG_SECONDS)
         try:
-            lag = dict(await asyncio.wait_for(measure(), timeout=ANSWER_SECONDS))
+            async with asyncio.timeout(ANSWER_SECONDS):
+                lag = dict(await measure())
         except Exception as error:  # noqa: BLE001 - the broker may be away; the last lag stays
             logger.warning("lag_unknown", error=f"{type(error).__name__}: {error}")
         else:

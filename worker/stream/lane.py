@@ -84,6 +84,8 @@ class _Lane:
             else:
                 await asyncio.gather(*map(self._deliver, window))
             for entry in window:
+                if not self.entries or self.entries[0] is not entry:  # released meanwhile
+                    return
                 await entry.ack()
                 self.entries.popleft()
                 self._done(entry)
@@ -190,6 +192,7 @@ class Lanes:
             count += len(lane.entries)
             for entry in lane.entries:
                 self._drop(entry)
+            lane.entries.clear()  # should a library swallow the cancellation, nothing is left to deliver
         self._lanes.clear()
         self._paused.clear()
         self.next_offset.clear()

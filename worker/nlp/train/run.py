@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from worker.errors import UserError
 from worker.nlp.pieces import Pieces
 from worker.nlp.tagger import Tagger
 from worker.nlp.train import corpora, quantise
@@ -62,7 +63,9 @@ class Inputs:
     def dev(self) -> dict[str, list[Example]]:
         """The parts that settings are chosen by."""
         parts = {name: read_corpus(self.data / "ner", name) for name in corpora.DEV}
-        held = {name: read_corpus(self.data / "ner", name)[-count:] for name, count in corpora.HELD_BACK.items()}
+        held = {
+            f"{name.partition('.')[0]}, its end": read_corpus(self.data / "ner", name)[-count:] for name, count in corpora.HELD_BACK.items()
+        }
         return {**parts, **held}
 
     def unlabelled(self) -> list[list[Example]]:
@@ -80,12 +83,13 @@ def train(*, data: Path, out: Path, preset: str, seed: int = 1) -> Path:
         seed: of everything random.
 
     Raises:
-        ValueError: no such preset.
-        FileNotFoundError: the encoder or a corpus is missing.
+        UserError: no such preset, or a corpus is missing.
+        FileNotFoundError: the encoder's package is not installed.
     """
     if preset not in PRESETS:
         message = f"no such preset: {preset} (there are {', '.join(PRESETS)})"
-        raise ValueError(message)
+        raise UserError(message)
+    check_inputs(data)
     torch.set_num_threads(1)
     inputs = read_inputs(data, out / "work", seed)
     teacher = accurate_mean(inputs)
@@ -116,6 +120,20 @@ def text_words(data: Path, names: Sequence[str]) -> Iterator[tuple[str, str]]:
         for example in read_corpus(data / "ner", name):
             for word in example.words:
                 yield name[:2], word
+
+
+def check_inputs(data: Path) -> None:
+    """Say at once which corpora are not there.
+
+    Raises:
+        UserError: naming the first of them.
+    """
+    files = [data / "ner" / f"{name}.bio" for name in (*EVERYTHING, *corpora.VOCABULARY_ONLY)]
+    files += [data / "ud" / f"{name}.conllu" for name in corpora.UNLABELLED]
+    missing = [file for file in files if not file.is_file()]
+    if missing:
+        message = f"{missing[0]}: there is no such corpus ({len(missing)} of {len(files)} are missing)"
+        raise UserError(message)
 
 
 def read_inputs(data: Path, work: Path, seed: int) -> Inputs:
