@@ -38,7 +38,7 @@ def _thread(kind: type[AIOKafkaConsumerThread], consumer: AIOKafkaConsumer) -> A
     async def call_thread(method: Callable[..., Any], *arguments: Any) -> Any:  # noqa: ANN401
         return await method(*arguments)
 
-    thread = kind.__new__(kind)
+    thread: Any = kind.__new__(kind)
     thread.call_thread = call_thread
     thread._ensure_consumer = lambda: consumer  # noqa: SLF001
     return thread
