@@ -148,10 +148,9 @@ def prepare(root: Path, also: list[Path]) -> None:
 def weigh(stage: Stage) -> None:
     """Print the heaviest parts of what was installed."""
     packages = next((stage.root / "opt/khabar/lib").glob("python3*")) / "site-packages"
-    done = subprocess.run(
-        ["du", "-sm", str(stage.root / "opt/khabar"), *map(str, packages.iterdir())], check=True, capture_output=True, text=True
-    )
-    for line in sorted(done.stdout.splitlines(), key=lambda line: -int(line.split()[0]))[:12]:
+    whole, parts = [str(stage.root / "opt/khabar")], [str(path) for path in packages.iterdir()]
+    lines = [line for paths in (whole, parts) for line in subprocess.check_output(["du", "-sm", *paths], text=True).splitlines()]
+    for line in sorted(lines, key=lambda line: -int(line.split()[0]))[:12]:
         size, path = line.split(maxsplit=1)
         print(f"{size:>6} MB  {Path(path).name}")  # noqa: T201 - a tool for people
 

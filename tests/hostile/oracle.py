@@ -36,8 +36,8 @@ def _json(text: str) -> set[str]:
     try:
         document = json.loads(text.removeprefix("\ufeff"), parse_constant=_refuse)
         broken = any(_broken(leaf) for leaf in _leaves(document))
-    except RecursionError:
-        return {"too_deep"}
+    except RecursionError:  # how deep depends on who calls; what comes behind may be broken too
+        return {"too_deep", "invalid_json"}
     except ValueError:
         return {"invalid_json", "too_deep"} if deep else {"invalid_json"}
     shapeless = not isinstance(document, dict)

@@ -25,7 +25,9 @@ ATTEMPTS_ALONE = 2
 BATCH_BYTES = 256 * 1024
 """A micro-batch takes no further article above this: its time limit and its latency stay short."""
 BYTES_PER_TIMEOUT = 64 * 1024
-"""So many bytes of articles earn the article timeout once more."""
+"""So many bytes of articles earn the article timeout once more …"""
+ARTICLES_PER_TIMEOUT = 16
+"""… and so many further articles of the batch: on a busy machine a full batch is slow, not stuck."""
 MEMORY_CHECK_SECONDS = 1.0
 MEMORY_KILL_FACTOR = 1.5
 """Above the limit a process is replaced between batches; above this much of it, at once."""
@@ -238,8 +240,9 @@ class Pool:
 
 
 def time_limit(jobs: Sequence[Job], *, article_timeout: float) -> float:
-    """Seconds a micro-batch may take: the article timeout, and once more for every `BYTES_PER_TIMEOUT` of it."""
-    return article_timeout * (1 + sum(len(job.value) for job in jobs) / BYTES_PER_TIMEOUT)
+    """Seconds a micro-batch may take: the article timeout, and more in proportion to its bytes and further articles."""
+    size = sum(len(job.value) for job in jobs)
+    return article_timeout * (1 + size / BYTES_PER_TIMEOUT + (len(jobs) - 1) / ARTICLES_PER_TIMEOUT)
 
 
 def _report(task: "asyncio.Task[None]") -> None:

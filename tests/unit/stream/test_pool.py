@@ -248,9 +248,10 @@ def test_processes_end_with_the_worker() -> None:
 
 
 def test_the_time_limit_grows_with_the_bytes() -> None:
-    """An article of 64 KiB gets twice the article timeout."""
+    """An article of 64 KiB gets twice the article timeout, and so do 17 small ones."""
     assert time_limit([job(b"")], article_timeout=30) == 30
     assert time_limit([job(b"x" * 65536)], article_timeout=30) == 60
+    assert time_limit([job(b"")] * 17, article_timeout=30) == 60
 
 
 def test_the_models_are_told() -> None:

@@ -1,6 +1,6 @@
 """Teach a shallow network with a deep one: the teacher scores every sentence once, in its context, and is then put away.
 
-Half of the loss is the corpus's tags, half the KL divergence from the teacher's probabilities (Hinton et al. 2015). The
+Part of the loss is the corpus's tags, part the KL divergence from the teacher's probabilities (Hinton et al. 2015). The
 student starts as the teacher's lower layers (Sajjad et al. 2020: for tagging, dropping the top layers loses least).
 """
 
