@@ -111,7 +111,7 @@ def run(options: Options, *, say: Callable[[str], None] = print) -> Report:
     say(f"logs in {rig.folder}")
     with rig.running():
         try:
-            report.cycles.append(Cycle(0, ["topics missing at start"], rig.wait(time.time()), menu.HUNG, 0.0))
+            report.cycles.append(Cycle(0, ["topics missing at start"], rig.wait(time.time()), None, 0.0))
             say(f"topics missing at start: {report.cycles[0].seconds:.1f} s")
             _cycles(rig, report, say=say)
         except StuckError as error:
