@@ -4,7 +4,7 @@ BIN := .venv/bin
 LOCKS := $(patsubst %,requirements/%.txt,runtime build dev torch-cpu torch cuda)
 STAMP := .venv/.installed
 
-.PHONY: help install demo test check format bench faults quality models schemas docs dashboard deploy-check rehearse lock clean
+.PHONY: help install demo test check format bench faults fuzz quality models schemas docs dashboard deploy-check rehearse lock clean
 .DEFAULT_GOAL := help
 
 help:  ## what the targets do
@@ -39,6 +39,9 @@ bench: install  ## throughput beside a naive worker and the machine's floor: bui
 
 faults: install  ## the long fault run on Apache Kafka: build/faults.json
 	$(BIN)/python -m tests.faults $(ARGS)
+
+fuzz: install  ## a million random inputs through decode, text and enrichment; resumes: build/fuzz.json
+	$(BIN)/python -m tests.hostile.fuzz $(or $(ARGS),--inputs 1000000)
 
 quality: install  ## entities, language and summaries, measured; fails below a floor
 	$(BIN)/python -m tests.quality.table $(ARGS)
