@@ -24,7 +24,8 @@ FLAGS = [
 ]
 
 
-@pytest.fixture(scope="session")
+# As long as a module, not a session: Playwright keeps an event loop running, and tests elsewhere start their own.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """One browser for all tests."""
     if CHROMIUM is None:
