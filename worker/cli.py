@@ -254,6 +254,10 @@ def models_train(
     train(data=data, out=out, preset=preset, seed=seed)
 
 
+INTERRUPTED = 130
+"""Exit code after Ctrl-C: 128 and the number of SIGINT, as shells have it."""
+
+
 def main() -> None:
     """Entry point: one line for what a person can put right."""
     for stream in (sys.stdout, sys.stderr):
@@ -266,6 +270,12 @@ def main() -> None:
     except BrokenPipeError:  # `khabar tail | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+    except SystemExit as ending:
+        if ending.code == INTERRUPTED:  # everything is closed by now, but kafka-python's loop would be torn down with a traceback
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(INTERRUPTED)
+        raise
 
 
 if __name__ == "__main__":

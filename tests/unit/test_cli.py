@@ -2,9 +2,9 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -105,12 +105,17 @@ def test_ctrl_c_is_130() -> None:
     """Ctrl-C while it waits (for a broker that does not answer) ends it without a traceback."""
     code = "import sys; from worker import cli; sys.argv = ['khabar', 'publish', '-']; cli.main()"
     clean = {name: value for name, value in os.environ.items() if not name.startswith("KHABAR_")}
-    process = subprocess.Popen(
-        [sys.executable, "-c", code], stdin=subprocess.PIPE, stderr=subprocess.PIPE, env=clean | {"KHABAR_BROKERS": "192.0.2.1:9092"}
-    )
-    time.sleep(2.5)
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # takes the connection, says nothing
+        process = subprocess.Popen(
+            [sys.executable, "-c", code],
+            stdin=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=clean | {"KHABAR_BROKERS": f"127.0.0.1:{silent.getsockname()[1]}"},
+        )
+        silent.settimeout(60)
+        with silent.accept()[0]:
+            process.send_signal(signal.SIGINT)
+            _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
     assert b"Traceback" not in errors
 
