@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import kafka
 import kafka.admin
 from kafka import errors as kafka_errors
+from kafka.net.sasl.oauth import AbstractTokenProvider
 from kafka.structs import OffsetAndMetadata, TopicPartition
 
 from worker.errors import BrokerError
@@ -78,7 +79,7 @@ def _quiet() -> None:
     logger.handlers = [_last_failure]
 
 
-class _Token:
+class _Token(AbstractTokenProvider):  # type: ignore[misc]  # kafka-python has no types
     """OAUTHBEARER with a token that is given as the password."""
 
     def __init__(self, token: str) -> None:
