@@ -238,12 +238,14 @@ def models_pull(languages: Annotated[list[str], typer.Argument(metavar="LANGUAGE
 
 
 @models_app.command("train")
-def models_train(
+def models_train(  # noqa: PLR0913 - an option an argument
     *,
     data: Annotated[Path, typer.Option(help="Folder of corpora and name lists.")],
     out: Annotated[Path, typer.Option(help="Where the finished model goes.")],
     preset: Annotated[str, typer.Option(help="`accurate` or `fast`.")] = "accurate",
     seed: Annotated[int, typer.Option(help="Of everything that is drawn by lot.")] = 1,
+    start: Annotated[Path | None, typer.Option("--from", help="A model of ours to go on from, in place of the encoder.")] = None,
+    epochs: Annotated[float, typer.Option(help="How long to go on from it; 0 only rounds it anew.")] = 0.0,
 ) -> None:
     """Train a bundled model anew: hours on two cores, the same files every time. Needs the extra `train`.
 
@@ -251,7 +253,7 @@ def models_train(
     """
     from worker.commands.models import train
 
-    train(data=data, out=out, preset=preset, seed=seed)
+    train(data=data, out=out, preset=preset, seed=seed, start=start, epochs=epochs)
 
 
 INTERRUPTED = 130

@@ -72,7 +72,9 @@ def pull(settings: Settings, *, languages: Sequence[str]) -> None:
         sys.stdout.flush()
 
 
-def train(*, data: Path, out: Path, preset: str, seed: int) -> None:
+def train(  # noqa: PLR0913 - the command has this many options
+    *, data: Path, out: Path, preset: str, seed: int, start: Path | None, epochs: float
+) -> None:
     """Train a bundled model anew.
 
     Args:
@@ -80,10 +82,17 @@ def train(*, data: Path, out: Path, preset: str, seed: int) -> None:
         out: where the finished model goes.
         preset: ``accurate`` or ``fast``.
         seed: of everything that is drawn by lot.
+        start: a bundled model, or one made by this command, to go on from in place of the encoder.
+        epochs: how long to go on from it.
 
     Raises:
         UserError: the extra ``train`` is not installed, or there is no such folder.
+        ModelError: the model to go on from is not sound.
     """
+    if start is not None:
+        from worker.nlp.models import verify_bundle
+
+        verify_bundle(start)
     if not data.is_dir():
         message = f"{data}: there is no such folder of corpora"
         raise UserError(message)
@@ -92,4 +101,4 @@ def train(*, data: Path, out: Path, preset: str, seed: int) -> None:
     except ModuleNotFoundError as error:
         message = f"training needs the extra `train` ({error.name} is missing): pip install 'khabar[train]'"
         raise UserError(message) from error
-    run(data=data, out=out, preset=preset, seed=seed)
+    run(data=data, out=out, preset=preset, seed=seed, start=start, epochs=epochs)

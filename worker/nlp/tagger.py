@@ -14,7 +14,7 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from worker.nlp.decode import best_path, transitions
+from worker.nlp.decode import agreed, best_path, transitions
 from worker.nlp.pieces import Pieces, is_persian
 
 EMBEDDING_BLOCK = 32
@@ -22,6 +22,12 @@ EMBEDDING_BLOCK = 32
 
 BATCH_PIECES = 1024
 """Pieces of one run of the network: more no longer fit the caches."""
+
+AGREEMENT = 0.3
+"""How far the labels of a repeated word are drawn towards the mean of its occurrences in the document."""
+
+SHORTEST_NAME = 3
+"""Letters of a word whose occurrences are heard together; shorter ones are particles."""
 
 Document = Sequence[Sequence[str]]
 """Sentences → words."""
@@ -53,6 +59,19 @@ class Embeddings:
         blocks = self.levels[ids].reshape(*ids.shape, -1, EMBEDDING_BLOCK).astype(np.float32)
         blocks *= self.scales[ids][..., None]
         return blocks.reshape(*ids.shape, -1) + self.positions[: ids.shape[1]]
+
+
+def occurrences(documents: Sequence[Document]) -> NDArray[np.intp]:
+    """(words,) numbers that occurrences of one word in one document share."""
+    numbers: list[int] = []
+    fresh = 0
+    for document in documents:
+        known: dict[str, int] = {}
+        for sentence in document:
+            for word in sentence:
+                numbers.append(fresh if len(word) < SHORTEST_NAME else known.setdefault(word, fresh))
+                fresh = max(fresh, numbers[-1] + 1)
+    return np.array(numbers, np.intp)
 
 
 @dataclass(frozen=True)
@@ -151,7 +170,7 @@ class Tagger:
             found = self._run(batch)
             for window, rows in zip(batch, found, strict=True):
                 scores[window.start : window.start + len(window.firsts)] = rows[window.firsts]
-        tags = self._decode(scores, lengths)
+        tags = self._decode(agreed(scores, occurrences(documents), share=AGREEMENT), lengths)
         return [[next(tags) for _ in document] for document in documents]
 
     def _windows(self, documents: Sequence[Document]) -> Iterator[Window]:

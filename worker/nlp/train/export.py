@@ -50,8 +50,13 @@ class Graph:
         zero = self.constant(f"{name}.zero", np.array(grid.zero, np.uint8))
         return self.node("QuantizeLinear", [value, scale, zero], f"{name}.u8"), scale, zero
 
-    def product(self, quantised: tuple[str, str, str], grid: Grid, weight: Array, bias: Array, name: str) -> str:
-        """(…, in) uint8 times an (out, in) float weight, stored as int8 with one scale an output, to (…, out) float."""
+    def product(  # noqa: PLR0913 - a product has this many parts
+        self, quantised: tuple[str, str, str], grid: Grid, weight: Array, bias: Array, name: str, *, value: str = ""
+    ) -> str:
+        """(…, in) uint8 times an (out, in) float weight, stored as int8 with one scale an output, to (…, out) float.
+
+        Where the grid has a loud column, that column of ``value``, the float before rounding, is multiplied beside it.
+        """
         levels, scales = weight_levels(grid.weight(torch.from_numpy(weight)))
         parts = [
             self.constant(f"{name}.w", levels.numpy().T.astype(np.int8)),
@@ -61,7 +66,12 @@ class Graph:
             self.constant(f"{name}.wz", np.zeros(len(bias), np.int8)),
             self.constant(f"{name}.b", bias.astype(np.float32)),
         ]
-        return self.node("ms.MatMulIntegerToFloat", [quantised[0], *parts], f"{name}.y")
+        out = self.node("ms.MatMulIntegerToFloat", [quantised[0], *parts], f"{name}.y")
+        if grid.loud is None:
+            return out
+        column = self.node("Gather", [value, self.constant(f"{name}.loud", np.array([grid.loud]))], f"{name}.loudx", axis=-1)
+        loud = self.node("MatMul", [column, self.constant(f"{name}.loudw", weight[:, grid.loud][None])], f"{name}.loudy")
+        return self.node("Add", [out, loud], f"{name}.sum")
 
 
 def build_graph(network: Network, grids: list[dict[str, Grid]]) -> onnx.ModelProto:
@@ -115,7 +125,8 @@ def _layer(  # noqa: PLR0913 - a layer has this many parts
     value = _norm(graph, graph.node("Add", [value, out], f"{name}.asum"), own["aln_w"], own["aln_b"], epsilon=epsilon, name=f"{name}.aln")
     inner = graph.product(graph.quantise(value, grids["fi"], f"{name}.fi"), grids["fi"], own["fi_w"], own["fi_b"], f"{name}.fi")
     inner = graph.node("ms.Gelu", [inner], f"{name}.gelu")
-    out = graph.product(graph.quantise(inner, grids["fo"], f"{name}.fo"), grids["fo"], own["fo_w"], own["fo_b"], f"{name}.fo")
+    quantised = graph.quantise(inner, grids["fo"], f"{name}.fo")
+    out = graph.product(quantised, grids["fo"], own["fo_w"], own["fo_b"], f"{name}.fo", value=inner)
     return _norm(graph, graph.node("Add", [value, out], f"{name}.osum"), own["oln_w"], own["oln_b"], epsilon=epsilon, name=f"{name}.oln")
 
 

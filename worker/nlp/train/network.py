@@ -1,7 +1,7 @@
 """The tagger as a torch network: BERT's layers (post-norm, exact GELU) and a linear head on each word's first piece.
 
-Matrix products run in bfloat16, everything else in float32. Attention is written as plain products and dropout takes its
-masks from a pool, because torch's fused attention in bfloat16 and its random generator are slow on CPUs.
+Matrix products run in bfloat16 where the CPU has it, everything else in float32. Attention is written as plain products and dropout
+takes its masks from a pool, because torch's fused attention in bfloat16 and its random generator are slow on CPUs.
 """
 
 import math
@@ -17,6 +17,15 @@ from worker.nlp.train.encoder import Encoder
 BERT_PARTS = ("ao", "fi", "fo")
 
 
+def fastest_format() -> torch.dtype:
+    """bfloat16 where the CPU multiplies it, float32 elsewhere: without the instructions it is four times slower, not faster."""
+    able = torch.cpu.get_capabilities()
+    return torch.bfloat16 if able.get("avx512_bf16") or able.get("amx_bf16") else torch.float32
+
+
+FORMAT = fastest_format()
+
+
 class Dropout:
     """Dropout by masks cut at random places out of one pool of random bits.
 
@@ -30,7 +39,7 @@ class Dropout:
         generator = torch.Generator().manual_seed(seed)
         self.rate = rate
         self._generator = generator
-        self._pool = (torch.rand(size, generator=generator) >= rate).bfloat16() / (1 - rate)
+        self._pool = (torch.rand(size, generator=generator) >= rate).to(FORMAT) / (1 - rate)
 
     def __call__(self, value: Tensor) -> Tensor:
         """``value`` with a share of its entries zeroed and the rest scaled up."""
@@ -49,10 +58,10 @@ PRODUCTS = ("qkv", "ao", "fi", "fo")
 
 
 def product(value: Tensor, weight: Tensor, bias: Tensor, grid: Grid | None) -> Tensor:
-    """A linear layer in bfloat16, its input and weight first put on the grid where there is one."""
+    """A linear layer in ``FORMAT``, its input and weight first put on the grid where there is one."""
     if grid is not None:
         value, weight = grid(value, weight)
-    return functional.linear(value.bfloat16(), weight.bfloat16(), bias.bfloat16())
+    return functional.linear(value.to(FORMAT), weight.to(FORMAT), bias.to(FORMAT))
 
 
 class Layer(nn.Module):
@@ -142,7 +151,7 @@ class Network(nn.Module):
         if dropout is not None:
             value = dropout(value)
         hidden_part = torch.arange(length)[None, :] >= lengths[:, None]
-        bias = torch.zeros(hidden_part.shape, dtype=torch.bfloat16).masked_fill(hidden_part, -1e4)[:, None, None, :]
+        bias = torch.zeros(hidden_part.shape, dtype=FORMAT).masked_fill(hidden_part, -1e4)[:, None, None, :]
         for layer in self.layers:
             value = cast("Tensor", layer(value, bias, dropout))
         chosen = value.reshape(-1, value.shape[-1])[firsts]

