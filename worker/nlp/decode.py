@@ -1,5 +1,7 @@
-"""Label scores to valid BIO: a word's occurrences in a document are heard together, then the best path that never puts an
-``I-`` after anything but its own type."""
+"""Label scores to valid BIO, the occurrences of a word in a document heard together.
+
+The path is the best one that never puts an ``I-`` after anything but its own type.
+"""
 
 from collections.abc import Sequence
 
