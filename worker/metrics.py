@@ -64,6 +64,12 @@ POOL_RESTARTS = Counter(
     "Enricher processes replaced: they died, passed their time limit or outgrew their memory limit.",
     registry=REGISTRY,
 )
+MODEL_RELOADS = Counter(
+    "khabar_model_reloads",
+    "Reloads asked for by SIGHUP, by outcome: `done`, or `failed` where the models before stayed at work.",
+    ["outcome"],
+    registry=REGISTRY,
+)
 CONSUMER_LAG = Gauge(
     "khabar_consumer_lag",
     "Articles of an assigned partition that are not done yet, by topic and partition.",
@@ -78,7 +84,7 @@ FENCE_CLOSED = Gauge(
 )
 MODEL_INFO = Gauge(
     "khabar_model_info",
-    "1 for each loaded model, by stage, language (empty: every language), name, version and SHA-256.",
+    "1 for each model at work, by stage, language (empty: every language), name, version and SHA-256.",
     ["stage", "language", "name", "version", "sha256"],
     registry=REGISTRY,
 )
@@ -87,12 +93,20 @@ BUILD_INFO = Gauge("khabar_build_info", "1, labelled with the version of the run
 BUILD_INFO.labels(version=__version__).set(1)
 for _reason in REASONS:
     ARTICLES_DEAD_LETTERED.labels(reason=_reason)  # a rate needs the zero before the first dead letter
+for _outcome in ("done", "failed"):
+    MODEL_RELOADS.labels(outcome=_outcome)
+_shown_models: set[tuple[str, str, str, str, str]] = set()
 
 
-def show_models(models: Iterable[Model], *, language: str = "") -> None:
-    """Set `MODEL_INFO` for the models that are loaded."""
-    for model in models:
-        MODEL_INFO.labels(stage=model.stage, language=language, name=model.name, version=model.version, sha256=model.sha256).set(1)
+def show_models(models: Iterable[tuple[str, Model]]) -> None:
+    """Set `MODEL_INFO` for the (language, model) pairs that are at work, and for no other."""
+    rows = {(model.stage, language, model.name, model.version, model.sha256) for language, model in models}
+    for row in rows:
+        MODEL_INFO.labels(*row).set(1)
+    for row in _shown_models - rows:
+        MODEL_INFO.remove(*row)
+    _shown_models.clear()
+    _shown_models.update(rows)
 
 
 class ProcessTree(Collector):

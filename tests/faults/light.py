@@ -25,6 +25,10 @@ class LightAnalyser:
         """Whether the language is one of the three."""
         return language in {"ar", "fa", "en"}
 
+    def models_for(self, language: str) -> Sequence[Model]:
+        """The one model, where the language is supported."""
+        return self.models if self.supports(language) else ()
+
     def analyse(self, texts: Sequence[tuple[str, str]]) -> list[Analysis]:
         """Each text by itself, so that batches cannot matter."""
         return [_analyse(text) for _, text in texts]

@@ -51,9 +51,9 @@ def enricher(settings: Settings) -> Loaded:
 
         real = pipeline.load(settings)
         analyser = _behind(real.analyse)
-        analyser.models = real.models
+        analyser.models = tuple(real.by_language.values())
     made = Enricher(analyser, summary_sentences=settings.summary_sentences, summary_characters=settings.summary_characters)
-    return Loaded(run=lambda jobs: job.run(jobs, enricher=made, settings=settings), models=analyser.models)
+    return Loaded(run=lambda jobs: job.run(jobs, enricher=made, settings=settings), models=[("", model) for model in analyser.models])
 
 
 def _behind(analyse: object) -> PoisonAnalyser:

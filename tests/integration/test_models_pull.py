@@ -105,7 +105,7 @@ def test_pulled_models_are_recorded_and_work(server: Server, target: Path) -> No
     settings = Settings(models="official", model_dir=target)
     assert [check.problem for check in models.verify(settings) if check.path.is_relative_to(target)] == [""] * 4
     loaded = pipeline.load(settings)
-    assert [(model.name, model.version, model.sha256) for model in loaded.models] == [
+    assert [(model.name, model.version, model.sha256) for model in loaded.by_language.values()] == [
         (f"stanza-{row.language}-news", server.version, row.sha256) for row in pulled
     ]
     spans = loaded.analyse([("ar", ARABIC)])[0].spans

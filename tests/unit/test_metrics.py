@@ -60,9 +60,13 @@ def test_every_reason_starts_at_zero() -> None:
 
 def test_versions_are_shown() -> None:
     """The running program and its models."""
-    metrics.show_models([Model(stage="entities", name="m", version="2", sha256="a" * 64)])
-    labels = {"stage": "entities", "language": "", "name": "m", "version": "2", "sha256": "a" * 64}
+    old = Model(stage="entities", name="m", version="2", sha256="a" * 64)
+    labels = {"stage": "entities", "language": "ar", "name": "m", "version": "2", "sha256": "a" * 64}
+    metrics.show_models([("ar", old)])
     assert metrics.REGISTRY.get_sample_value("khabar_model_info", labels) == 1
+    metrics.show_models([("ar", Model(stage="entities", name="m", version="3", sha256="b" * 64))])
+    assert metrics.REGISTRY.get_sample_value("khabar_model_info", labels) is None
+    assert metrics.REGISTRY.get_sample_value("khabar_model_info", {**labels, "version": "3", "sha256": "b" * 64}) == 1
     assert metrics.REGISTRY.get_sample_value("khabar_build_info", {"version": __version__}) == 1
 
 

@@ -37,9 +37,8 @@ class Analysis(Struct):
 class Analyser(Protocol):
     """A set of models. Deterministic: a text's analysis does not depend on the texts beside it."""
 
-    @property
-    def models(self) -> Sequence[Model]:
-        """What stands in the provenance of every article."""
+    def models_for(self, language: str) -> Sequence[Model]:
+        """What stands in the provenance of an article in that language; none where there is no entity model for it."""
 
     def supports(self, language: str) -> bool:
         """Whether there is an entity model for this ISO 639 code."""

@@ -43,10 +43,9 @@ class Enricher:
         self._summary_sentences = summary_sentences
         self._summary_characters = summary_characters
 
-    @property
-    def models(self) -> Sequence[Model]:
-        """What stands in the provenance of every article."""
-        return self._analyser.models
+    def models_for(self, language: str) -> Sequence[Model]:
+        """What stands in the provenance of an article in that language."""
+        return self._analyser.models_for(language)
 
     def enrich(self, articles: Sequence[RawArticle]) -> list[Enrichment]:
         """Enrich articles, in their order; the models see all of them in one call."""

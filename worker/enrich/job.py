@@ -137,7 +137,10 @@ def _enrich(batch: Sequence[_Decoded], enricher: Enricher) -> dict[int, Done | F
         return {}
     try:
         enrichments = enricher.enrich([item.decoded.article for item in batch])
-        return {item.position: _done(item, enrichment, enricher.models) for item, enrichment in zip(batch, enrichments, strict=True)}
+        return {
+            item.position: _done(item, enrichment, enricher.models_for(enrichment.language.code))
+            for item, enrichment in zip(batch, enrichments, strict=True)
+        }
     except Exception as error:  # noqa: BLE001 - whatever an article makes the models raise becomes its dead letter
         if len(batch) > 1:
             return {index: result for item in batch for index, result in _enrich([item], enricher).items()}
@@ -150,7 +153,6 @@ def _done(item: _Decoded, enrichment: Enrichment, entity_models: Sequence[Model]
     """The record to publish."""
     job = item.job
     models = [language.model(), *entity_models]
-    took_part = models if enrichment.stages["entities"].status == "ok" else models[:1]
     identity = _article_id(item.decoded.article, job)
     article = EnrichedArticle(
         schema=ENRICHED_SCHEMA,
@@ -163,7 +165,7 @@ def _done(item: _Decoded, enrichment: Enrichment, entity_models: Sequence[Model]
             worker=WORKER,
             enriched_at=datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             source=Source(topic=job.topic, partition=job.partition, offset=job.offset, timestamp=timestamp(job.timestamp_ms)),
-            models=took_part,
+            models=models,
             stages=enrichment.stages,
         ),
     )

@@ -6,7 +6,7 @@ characters, one thread, it was 13.9 articles a second one by one, 11.4 in bulks 
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -113,6 +113,11 @@ class Official:
         """One row a language, in the order of their codes."""
         return tuple(self._models[language] for language in sorted(self._models))
 
+    @property
+    def by_language(self) -> Mapping[str, Model]:
+        """The models of each language."""
+        return self._models
+
     def models_for(self, language: str) -> Sequence[Model]:
         """What takes part for one language."""
         return (self._models[self._packages[language].language],) if self.supports(language) else ()
@@ -164,8 +169,22 @@ class Official:
             message = f"no entity model for {language!r} in {self._directory}: fetch it with `khabar models pull {language}`"
             raise ModelError(message)
         if packages.language not in self._pipelines:
+            self._refuse_changed(packages)
             self._pipelines[packages.language] = stanza_pipeline(self._directory, packages.language)
         return self._pipelines[packages.language]
+
+    def _refuse_changed(self, packages: stanza_directory.StanzaPackages) -> None:
+        """End the process when files have changed since they were verified, hours ago where a language is loaded late.
+
+        No article is to blame and none may be marked with the wrong sha256: what starts anew takes the new models up.
+        """
+        try:
+            changed = stanza_directory.digest(self._directory, packages) != self._models[packages.language].sha256
+        except OSError:
+            changed = True
+        if changed:
+            message = f"{self._directory}: the models for {packages.language!r} have changed since they were verified"
+            raise SystemExit(message)
 
 
 def stanza_pipeline(directory: Path, language: str) -> Any:  # noqa: ANN401 - stanza.Pipeline

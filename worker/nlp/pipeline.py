@@ -5,7 +5,7 @@ tagger as its processors. ``official`` and any directory of Stanza models are :m
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
@@ -24,6 +24,10 @@ RESOURCES = Path(__file__).with_name("resources.json")
 class Models(Analyser, Protocol):
     """A loaded set of models: what enriches, and what ``khabar evaluate`` measures."""
 
+    @property
+    def by_language(self) -> Mapping[str, Model]:
+        """Each model under the language it serves; under none where it serves all that it knows."""
+
     def tag(self, documents: Sequence[Sequence[Sequence[str]]], *, language: str) -> list[list[list[str]]]:
         """BIO tags (our types) of words given, in the shape of documents, sentences, words."""
 
@@ -36,7 +40,7 @@ def load(settings: Settings) -> Models:
     Raises:
         ModelError: the models are absent, incomplete or differ from their checksums; one line that says what to do.
     """
-    directory = models.directory_of(settings)
+    directory = models.directory_of(settings).resolve()  # a link that moves meanwhile must not mix two sets of models
     if models.is_bundle(directory):
         return Bundled(directory)
     from worker.nlp.official import Official
@@ -69,6 +73,11 @@ class Bundled:
     def models(self) -> Sequence[Model]:
         """The one model."""
         return self._models
+
+    @property
+    def by_language(self) -> Mapping[str, Model]:
+        """The one model, for every language."""
+        return {"": self._models[0]}
 
     def models_for(self, language: str) -> Sequence[Model]:
         """What takes part for a language: the one model, or nothing."""

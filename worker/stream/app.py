@@ -2,7 +2,7 @@
 
 Start: web server (probes answer at once) → broker and models, side by side → topics → Faust. SIGTERM or SIGINT: no new
 articles, finish and commit what is in flight, leave the group, exit 0; not done within the drain timeout: exit 75, and
-what was in flight is delivered again.
+what was in flight is delivered again. SIGHUP: reload the models.
 """
 
 import asyncio
@@ -32,6 +32,7 @@ from worker.stream.fence import Fence
 from worker.stream.health import start_deadline, watch_lag
 from worker.stream.lane import Flow, Lanes, Partition
 from worker.stream.pool import Pool
+from worker.stream.reload import Reload
 from worker.stream.resume import Tables
 
 logger = log.get()
@@ -128,16 +129,18 @@ def make_app(settings: Settings) -> StreamApp:
 class Worker(faust.Worker):
     """Faust's worker: quiet, our logs, and with a deadline for its stop."""
 
-    def __init__(self, app: StreamApp, *, drain_timeout: float, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, app: StreamApp, *, reload: Reload, drain_timeout: float, loop: asyncio.AbstractEventLoop) -> None:
         """Prepare to run ``app``."""
         super().__init__(app, quiet=True, redirect_stdouts=False, override_logging=False, loop=loop)
         self.spinner = None
+        self._reload = reload
         self._drain_timeout = drain_timeout
 
     def _schedule_shutdown(self, signal: signal.Signals) -> None:
         if not self._signal_stop_time:
             logger.info("stopping", signal=signal.name, drain_timeout=self._drain_timeout)
             start_deadline(self._drain_timeout)
+            self._reload.close()
         super()._schedule_shutdown(signal)
 
 
@@ -153,6 +156,7 @@ def run(settings: Settings, *, factory: str = DEFAULT_FACTORY) -> NoReturn:
     """
     from worker.web import WebServer
 
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until there is something to reload
     log.configure(level=settings.log_level, form=settings.log_format)
     logger.info("starting", version=__version__, **dict(settings.rows()))
     status = Status(stall_timeout=settings.stall_timeout)
@@ -171,6 +175,8 @@ def run_stream(settings: Settings, status: Status, pool: Pool) -> NoReturn:
     """Run everything but the web server; see `run`."""
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
+    reload = Reload(pool)
+    loop.add_signal_handler(signal.SIGHUP, reload.ask)
     if not _interruptible(loop, _prepare(settings, status, pool), drain_timeout=settings.drain_timeout):
         logger.info("stopped", while_doing="start")
         pool.close()
@@ -184,10 +190,14 @@ def run_stream(settings: Settings, status: Status, pool: Pool) -> NoReturn:
         parts.lanes.release("stopped")
         await pool.stop()
 
+    async def reload_when_asked() -> None:
+        await reload.run()
+
     parts.app.task(watch)
+    parts.app.task(reload_when_asked)
     parts.app.on_before_shutdown.connect(on_drained)
     try:
-        Worker(parts.app, drain_timeout=settings.drain_timeout, loop=loop).execute_from_commandline()
+        Worker(parts.app, reload=reload, drain_timeout=settings.drain_timeout, loop=loop).execute_from_commandline()
     finally:
         logger.info("stopped")
 
@@ -196,7 +206,7 @@ async def _prepare(settings: Settings, status: Status, pool: Pool) -> None:
     """Models and broker side by side, then the topics."""
 
     async def load() -> None:
-        metrics.show_models(await pool.start())
+        await pool.start()
         status.met("models")
         logger.info("models_loaded", processes=settings.processes)
 

@@ -27,17 +27,21 @@ Run = Callable[[Sequence[Job]], Sequence[Done | Failed]]
 DEFAULT_FACTORY = "worker.stream.child:enricher"
 
 
+Served = tuple[str, Model]
+"""A model at work and the language it serves; an empty one is every language it knows."""
+
+
 class Loaded(NamedTuple):
     """What a factory returns: the function, and the models behind it."""
 
     run: Run
-    models: Sequence[Model]
+    models: Sequence[Served]
 
 
 class Ready(msgspec.Struct, tag=True, frozen=True):
     """First frame of a process that can work."""
 
-    models: list[Model]
+    models: list[Served]
 
 
 class NotReady(msgspec.Struct, tag=True, frozen=True):
@@ -53,19 +57,21 @@ def enricher(settings: Settings) -> Loaded:
     Raises:
         ModelError: the models are absent, incomplete or fail their checksums.
     """
-    from worker.enrich import job
+    from worker.enrich import job, language
     from worker.enrich.enricher import Enricher
     from worker.nlp import pipeline
 
     analyser = pipeline.load(settings)
     made = Enricher(analyser, summary_sentences=settings.summary_sentences, summary_characters=settings.summary_characters)
-    return Loaded(run=lambda jobs: job.run(jobs, enricher=made, settings=settings), models=analyser.models)
+    return Loaded(
+        run=lambda jobs: job.run(jobs, enricher=made, settings=settings), models=[("", language.model()), *analyser.by_language.items()]
+    )
 
 
 def main(connection: Connection, settings: Settings, factory: str) -> None:
     """Run until the pipe closes. Signals are the parent's business: a process group's SIGTERM must not end a batch."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     log.configure(level=settings.log_level, form=settings.log_format)
     run = _load(connection, settings, factory)

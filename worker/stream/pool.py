@@ -3,6 +3,8 @@
 Each process has one batch at a time, so one that dies or hangs concerns only that batch, which then runs again in the
 replaced process, one article at a time and shared with nobody (quarantine). An article that kills or hangs a process
 twice while alone in it has failed; its batch mates have not.
+
+A reload puts processes with fresh models in the place of those at work, one after the other and between batches.
 """
 
 import asyncio
@@ -11,15 +13,17 @@ import multiprocessing
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from worker import log, metrics
 from worker.enrich.job import Done, Failed, Job
-from worker.errors import KhabarError, Reason
-from worker.records import Model
 from worker.settings import Settings
-from worker.stream.child import DEFAULT_FACTORY
+from worker.stream.child import DEFAULT_FACTORY, Served
 from worker.stream.process import EnricherProcess, ProcessLostError
+from worker.stream.slot import Slot
+
+if TYPE_CHECKING:
+    from worker.errors import Reason
 
 ATTEMPTS_ALONE = 2
 BATCH_BYTES = 256 * 1024
@@ -31,7 +35,6 @@ ARTICLES_PER_TIMEOUT = 16
 MEMORY_CHECK_SECONDS = 1.0
 MEMORY_KILL_FACTOR = 1.5
 """Above the limit a process is replaced between batches; above this much of it, at once."""
-START_RETRY_SECONDS = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 
 logger = log.get()
 
@@ -69,34 +72,56 @@ class Pool:
         """
         self._settings = settings
         self._waiting: deque[_Item] = deque()
-        self._idle: dict[EnricherProcess, asyncio.Event] = {}
-        self._threads = ThreadPoolExecutor(settings.processes, thread_name_prefix="pool")
+        self._idle: list[Slot] = []
+        self._threads = ThreadPoolExecutor(settings.processes + 1, thread_name_prefix="pool")  # one for the process a reload starts
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(["__main__", "worker.stream.preload", factory.partition(":")[0]])
-        self._processes = [EnricherProcess(context, settings, factory=factory, threads=self._threads) for _ in range(settings.processes)]
+
+        def make() -> EnricherProcess:
+            return EnricherProcess(context, settings, factory=factory, threads=self._threads)
+
+        self._slots = [Slot(make) for _ in range(settings.processes)]
         self._tasks: list[asyncio.Task[None]] = []
 
-    async def start(self) -> list[Model]:
-        """Start every process, wait until the models are loaded, and return them.
+    @property
+    def models(self) -> list[Served]:
+        """The models at work; those of before and after stand side by side while a reload goes on."""
+        return list(dict.fromkeys(model for slot in self._slots for model in slot.process.models))
+
+    async def start(self) -> None:
+        """Start every process, and wait until the models are loaded.
 
         Raises:
             ModelError: the models cannot be loaded.
             ProcessLostError: a process died while loading.
         """
-        loaded = await asyncio.gather(*(process.start() for process in self._processes))
-        self._tasks = [asyncio.create_task(self._serve(process)) for process in self._processes]
+        await asyncio.gather(*(slot.process.start() for slot in self._slots))
+        metrics.show_models(self.models)
+        self._tasks = [asyncio.create_task(self._serve(slot)) for slot in self._slots]
         self._tasks.append(asyncio.create_task(self._watch_memory()))
         for task in self._tasks:
             task.add_done_callback(_report)
-        return loaded[0]
+
+    async def reload(self) -> None:
+        """Load what the models' directory holds now: a fresh process beside each, one after the other.
+
+        No batch waits for it: a process at work goes on until its successor has loaded, and finishes its batch. There is never more
+        than one process above their number.
+
+        Raises:
+            ModelError: the models cannot be loaded; processes not reached yet stay as they are.
+            ProcessLostError: a process died while loading; the same.
+        """
+        for slot in self._slots:
+            await slot.renew()
 
     def submit(self, job: Job) -> "asyncio.Future[Outcome]":
         """Queue an article. The future never fails; cancelled, the article is not started any more."""
         future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Item(job, future))
-        for event in self._idle.values():
-            if not event.is_set():
-                event.set()
+        for slot in self._idle:
+            if not slot.woken.is_set():
+                slot.woken.set()
                 break
         return future
 
@@ -120,42 +145,44 @@ class Pool:
 
     def close(self) -> None:
         """End the processes at once, without an event loop; they hold nothing that could be lost."""
-        for process in self._processes:
-            process.kill()
+        for slot in self._slots:
+            slot.kill()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    async def _serve(self, process: EnricherProcess) -> None:
+    async def _serve(self, slot: Slot) -> None:
         while True:
-            batch = await self._take(process)
+            if slot.settle():
+                metrics.show_models(self.models)
+            batch = await self._take(slot)
             if batch:
-                await self._work(process, batch)
-            else:
-                await self._replace(process, "died while idle")
+                await self._work(slot, batch)
+            elif not slot.has_successor:
+                await self._replace(slot, "died while idle")
 
-    async def _take(self, process: EnricherProcess) -> list[_Item]:
-        """Wait for articles and take this process's share of them; none when the process died meanwhile."""
-        event = asyncio.Event()
+    async def _take(self, slot: Slot) -> list[_Item]:
+        """Wait for articles and take this slot's share of them; none when its process died or a successor is there."""
+        process = slot.process
         died = False
 
         def on_death() -> None:
             nonlocal died
             died = True
             process.off_death()
-            event.set()
+            slot.woken.set()
 
-        self._idle[process] = event
+        self._idle.append(slot)
         process.on_death(on_death)
         try:
-            while not died:
+            while not died and not slot.has_successor:
                 batch = self._share()
                 if batch:
                     return batch
-                event.clear()
-                await event.wait()
+                slot.woken.clear()
+                await slot.woken.wait()
             return []
         finally:
             process.off_death()
-            del self._idle[process]
+            self._idle.remove(slot)
 
     def _share(self) -> list[_Item]:
         """Leave as much for each other idle process, and no more than one batch may hold."""
@@ -172,31 +199,31 @@ class Pool:
                 size += len(item.job.value)
         return batch
 
-    async def _work(self, process: EnricherProcess, batch: Sequence[_Item]) -> None:
+    async def _work(self, slot: Slot, batch: Sequence[_Item]) -> None:
         """Enrich a batch; after a loss, each of its articles alone."""
-        if await self._attempt(process, batch):
+        if await self._attempt(slot, batch):
             return
         for item in batch:
             while not item.future.done():
-                if not await self._attempt(process, [item]) and item.lost_alone >= ATTEMPTS_ALONE:
+                if not await self._attempt(slot, [item]) and item.lost_alone >= ATTEMPTS_ALONE:
                     break
 
-    async def _attempt(self, process: EnricherProcess, batch: Sequence[_Item]) -> bool:
+    async def _attempt(self, slot: Slot, batch: Sequence[_Item]) -> bool:
         """Tell whether the process survived the batch; every article of it is settled then."""
         jobs = [item.job for item in batch]
         metrics.BATCH_ARTICLES.observe(len(batch))
         for item in batch:
             item.tries += 1
         try:
-            results = await process.run(jobs, seconds=time_limit(jobs, article_timeout=self._settings.article_timeout))
+            results = await slot.process.run(jobs, seconds=time_limit(jobs, article_timeout=self._settings.article_timeout))
         except ProcessLostError as error:
             self._note_loss(batch, error)
-            await self._replace(process, str(error))
+            await self._replace(slot, str(error))
             return False
         for item, result in zip(batch, results, strict=True):
             item.settle(result)
-        if process.resident_bytes() > self._settings.process_memory_mb * 2**20:
-            await self._replace(process, f"above {self._settings.process_memory_mb} MiB")
+        if slot.process.resident_bytes() > self._settings.process_memory_mb * 2**20:
+            await self._replace(slot, f"above {self._settings.process_memory_mb} MiB")
         return True
 
     def _note_loss(self, batch: Sequence[_Item], error: ProcessLostError) -> None:
@@ -212,31 +239,19 @@ class Pool:
             what = {"timeout": "took too long", "memory": "took too much memory", "crashed": "ended its process"}[error.reason]
             item.settle(Failed(reason=reason, stage="enrich", error=f"the article {what}, alone, {item.lost_alone} times"))
 
-    async def _replace(self, process: EnricherProcess, why: str) -> None:
-        """Start the process anew, as often as it takes."""
-        metrics.POOL_RESTARTS.inc()
-        logger.warning("process_replaced", why=why)
-        attempt = 0
-        while True:
-            process.close()
-            try:
-                await process.start()
-            except KhabarError as error:
-                pause = START_RETRY_SECONDS[min(attempt, len(START_RETRY_SECONDS) - 1)]
-                attempt += 1
-                logger.error("process_start_failed", error=str(error), attempt=attempt, retry_in_seconds=pause)  # noqa: TRY400 - one line
-                await asyncio.sleep(pause)
-            else:
-                return
+    async def _replace(self, slot: Slot, why: str) -> None:
+        """Have a living process in the slot again; it loads what the models' directory holds by then."""
+        await slot.replace(why)
+        metrics.show_models(self.models)
 
     async def _watch_memory(self) -> None:
         """Kill a process that outgrows its limit within one batch."""
         limit = self._settings.process_memory_mb * 2**20 * MEMORY_KILL_FACTOR
         while True:
             await asyncio.sleep(MEMORY_CHECK_SECONDS)
-            for process in self._processes:
-                if process.resident_bytes() > limit:
-                    process.kill("memory")
+            for slot in self._slots:
+                if slot.process.resident_bytes() > limit:
+                    slot.process.kill("memory")
 
 
 def time_limit(jobs: Sequence[Job], *, article_timeout: float) -> float:

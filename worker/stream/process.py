@@ -16,7 +16,6 @@ import psutil
 
 from worker.enrich.job import Done, Failed, Job
 from worker.errors import KhabarError, ModelError
-from worker.records import Model
 from worker.settings import Settings
 from worker.stream import child
 
@@ -64,9 +63,11 @@ class EnricherProcess:
         self._pipe: Connection | None = None
         self._process: psutil.Process | None = None
         self._killed_for: LossReason | None = None
+        self.models: list[child.Served] = []
+        """What it loaded when it started."""
 
-    async def start(self) -> list[Model]:
-        """Start the process and wait until its models are loaded; return them.
+    async def start(self) -> None:
+        """Start the process and wait until its models are loaded.
 
         Raises:
             ModelError: it said why it cannot load, and a person can mend it.
@@ -76,7 +77,8 @@ class EnricherProcess:
         first = await self._guarded(self._spawn, seconds=START_SECONDS)
         answer = _READY.decode(first)
         if isinstance(answer, child.Ready):
-            return answer.models
+            self.models = answer.models
+            return
         self.kill()
         if answer.user:
             raise ModelError(answer.error)

@@ -27,6 +27,10 @@ class Names:
         """English only."""
         return language == "en"
 
+    def models_for(self, language: str) -> Sequence[Model]:
+        """The one model, where the language is supported."""
+        return self.models if self.supports(language) else ()
+
     def analyse(self, texts: Sequence[tuple[str, str]]) -> list[Analysis]:
         """Cairo is a place."""
         found = []

@@ -27,6 +27,10 @@ class Capitals:
         """English."""
         return language == "en"
 
+    def models_for(self, language: str) -> Sequence[Model]:
+        """The one model, where the language is supported."""
+        return self.models if self.supports(language) else ()
+
     def analyse(self, texts: Sequence[tuple[str, str]]) -> list[Analysis]:
         """Sentences of our own splitter, capitalised words as spans."""
         self.calls.append(list(texts))
@@ -47,6 +51,10 @@ class Anything:
     def supports(self, language: str) -> bool:
         """Every language, `und` too."""
         return bool(language)
+
+    def models_for(self, language: str) -> Sequence[Model]:
+        """The one model, where the language is supported."""
+        return self.models if self.supports(language) else ()
 
     def analyse(self, texts: Sequence[tuple[str, str]]) -> list[Analysis]:
         """Spans of one to three words, and some that begin and end anywhere, also overlapping or beyond the text."""

@@ -71,4 +71,5 @@ def test_limits_and_hint_are_passed_on() -> None:
 
 def test_models_are_the_analysers() -> None:
     """The provenance gets the models of the analyser."""
-    assert enricher(Capitals()).models == (MODEL,)
+    assert enricher(Capitals()).models_for("en") == (MODEL,)
+    assert enricher(Capitals()).models_for("ar") == ()

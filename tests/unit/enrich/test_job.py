@@ -10,7 +10,7 @@ from cloudevents.core.bindings.kafka import KafkaMessage, from_binary_event
 from tests.unit.enrich.fakes import MODEL, Capitals
 from worker.enrich.enricher import Enricher
 from worker.enrich.job import Done, Failed, Headers, Job, run, timestamp
-from worker.records import EnrichedArticle
+from worker.records import EnrichedArticle, Model
 from worker.settings import Settings
 
 SETTINGS = Settings(processes=1)
@@ -59,6 +59,23 @@ def test_models_that_took_no_part_are_not_named() -> None:
     """Without an entity model for the language only the detector stands in the provenance."""
     _, article = done(job("افتتحت البلدية السوق القديم صباح الاثنين."))
     assert [model.stage for model in article.provenance.models] == ["language"]
+
+
+def test_models_of_other_languages_are_not_named() -> None:
+    """Where each language has a model of its own the article names the one that read it, and its id is of that one."""
+
+    class Own(Capitals):
+        """A second model beside the one that reads English."""
+
+        def models_for(self, language: str) -> tuple[Model, ...]:
+            """One for English, one for all others."""
+            return (MODEL if language == "en" else msgspec.structs.replace(MODEL, name="other", sha256="cd" * 32),)
+
+    [result] = run([job()], enricher=Enricher(Own(), summary_sentences=3, summary_characters=400), settings=SETTINGS)
+    assert isinstance(result, Done)
+    article = msgspec.json.decode(result.value, type=EnrichedArticle)
+    assert [model.name for model in article.provenance.models] == ["lid.176", MODEL.name]
+    assert result.ce_id == done(job())[0].ce_id
 
 
 @pytest.mark.parametrize(

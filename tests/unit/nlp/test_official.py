@@ -221,6 +221,31 @@ def test_many_languages_are_loaded_one_by_one(tmp_path: Path, monkeypatch: pytes
     assert not marker.exists()
 
 
+def test_what_changes_before_a_late_language_is_loaded_ends_the_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No article is marked with the sha256 of files that are no longer there, and none is blamed: the pool starts anew."""
+    monkeypatch.setattr(official, "AT_START", 0)
+    directory = tmp_path / "models"
+    shutil.copytree(STANZA, directory, ignore=shutil.ignore_patterns("*.py", "__pycache__"))
+    loaded = pipeline.load(Settings(models=str(directory)))
+    assert loaded.analyse([("fa", PERSIAN)])[0].spans
+    (directory / "ar" / "ner" / "news.pt").write_bytes(b"another model")
+    (directory / "fa" / "ner" / "news.pt").write_bytes(b"another model")
+    with pytest.raises(SystemExit, match="'ar' have changed since they were verified"):
+        loaded.analyse([("ar", ARABIC)])
+    assert loaded.analyse([("fa", PERSIAN)])[0].spans, "what is loaded stays as it was"
+
+
+def test_a_link_that_moves_changes_nothing_that_is_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The directory behind the link counts, also for a language that is loaded later."""
+    monkeypatch.setattr(official, "AT_START", 0)
+    link = tmp_path / "current"
+    link.symlink_to(STANZA)
+    loaded = pipeline.load(Settings(models=str(link)))
+    link.unlink()
+    link.symlink_to(tmp_path)
+    assert ("تهران", "LOC") in found(PERSIAN, loaded.analyse([("fa", PERSIAN)])[0].spans)
+
+
 def test_a_directory_without_a_usable_language_is_refused(tmp_path: Path) -> None:
     """A tokenizer alone finds no names."""
     (tmp_path / "resources.json").write_text('{"ar": {"lang_name": "Arabic"}}', encoding="utf-8")

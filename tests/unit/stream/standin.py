@@ -4,6 +4,9 @@ import os
 import signal
 import time
 from collections.abc import Sequence
+from pathlib import Path
+
+from msgspec.structs import replace
 
 from worker.enrich.job import Done, Failed, Job
 from worker.errors import ModelError
@@ -16,7 +19,17 @@ MODEL = Model(stage="entities", name="standin", version="1", sha256="0" * 64)
 
 def load(settings: Settings) -> Loaded:  # noqa: ARG001 - a factory's signature
     """Make the stand-in."""
-    return Loaded(run=_run, models=[MODEL])
+    return Loaded(run=_run, models=[("", MODEL)])
+
+
+def load_named(settings: Settings) -> Loaded:
+    """Make the stand-in with the model that the file ``settings.models`` names; an empty file is a broken model."""
+    name, _, seconds = Path(settings.models).read_text(encoding="utf-8").partition(" ")
+    if not name:
+        message = f"{settings.models}: sha256 differs"
+        raise ModelError(message)
+    time.sleep(float(seconds or 0))
+    return Loaded(run=lambda jobs: [_answer(job, mates=len(jobs), model=name) for job in jobs], models=[("", replace(MODEL, name=name))])
 
 
 def refuse(settings: Settings) -> Loaded:  # noqa: ARG001 - a factory's signature
@@ -42,7 +55,7 @@ def _padding(command: bytes, argument: bytes) -> bytes:
     return b"." * int(argument) if command == b"BIG" else b""
 
 
-def _answer(job: Job, *, mates: int) -> Done | Failed:
+def _answer(job: Job, *, mates: int, model: str = MODEL.name) -> Done | Failed:
     command, _, argument = job.value.partition(b" ")
     if command == b"CRASH":
         os.kill(os.getpid(), signal.SIGKILL)
@@ -59,7 +72,8 @@ def _answer(job: Job, *, mates: int) -> Done | Failed:
     elif command == b"FAIL" or (command == b"FAIL-WHILE" and os.path.exists(argument)):  # noqa: PTH110 - bytes
         return Failed(reason="enrich_failed", stage="entities", error="as told")
     return Done(
-        value=b'{"n":%d,"mates":%d,"pid":%d,"text":"%s"}' % (job.offset, mates, os.getpid(), _padding(command, argument)),
+        value=b'{"n":%d,"mates":%d,"pid":%d,"model":"%s","text":"%s"}'
+        % (job.offset, mates, os.getpid(), model.encode(), _padding(command, argument)),
         key=job.key or b"k",
         headers=[],
         ce_id="0",

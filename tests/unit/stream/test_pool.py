@@ -258,8 +258,7 @@ def test_the_models_are_told() -> None:
     """The pool returns what its processes loaded."""
 
     async def scenario() -> None:
-        pool = Pool(Settings(processes=1), factory="tests.unit.stream.standin:load")
-        assert await pool.start() == [standin.MODEL]
-        await pool.stop()
+        async with running() as pool:
+            assert pool.models == [("", standin.MODEL)]
 
     asyncio.run(scenario())
