@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration import brokers
+from tests.integration import brokers, commands
 from worker.broker import EmbeddedBroker
+from worker.settings import Settings
 
 
 @pytest.fixture(scope="session")
@@ -36,3 +37,15 @@ def broker(request: pytest.FixtureRequest) -> tuple[str, str]:
 def models() -> str:
     """What KHABAR_MODELS is set to: the small Stanza models of the tests."""
     return str(Path(__file__).parents[1] / "data" / "stanza")
+
+
+@pytest.fixture
+def settings(embedded: str, request: pytest.FixtureRequest) -> Settings:
+    """Topics on the embedded broker."""
+    return commands.made(embedded, request)
+
+
+@pytest.fixture
+def real(apache_kafka: str, request: pytest.FixtureRequest) -> Settings:
+    """Topics on Apache Kafka: the embedded broker tells the ends of partitions wrongly after a batch of records."""
+    return commands.made(apache_kafka, request)
