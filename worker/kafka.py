@@ -16,6 +16,7 @@ from kafka import errors as kafka_errors
 from kafka.net.sasl.oauth import AbstractTokenProvider
 from kafka.structs import OffsetAndMetadata, TopicPartition
 
+from worker import sasl
 from worker.errors import BrokerError
 from worker.settings import Settings
 
@@ -108,13 +109,7 @@ def security(settings: Settings) -> dict[str, Any]:
             "ssl_certfile": settings.ssl_certfile or None,
             "ssl_keyfile": settings.ssl_keyfile or None,
         }
-    if settings.security_protocol.startswith("SASL"):
-        options["sasl_mechanism"] = settings.sasl_mechanism
-        if settings.sasl_mechanism == "OAUTHBEARER":
-            options["sasl_oauth_token_provider"] = _Token(settings.sasl_password)
-        else:
-            options |= {"sasl_plain_username": settings.sasl_username, "sasl_plain_password": settings.sasl_password}
-    return options
+    return options | sasl.options(settings, token=_Token)
 
 
 @contextmanager

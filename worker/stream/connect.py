@@ -15,7 +15,7 @@ from aiokafka.client import AIOKafkaClient, CoordinationType
 from aiokafka.conn import create_conn
 from faust.types.auth import CredentialsT
 
-from worker import log
+from worker import log, sasl
 from worker.errors import BrokerError, SettingsError
 from worker.settings import Settings
 from worker.status import Status
@@ -84,14 +84,8 @@ def credentials(settings: Settings) -> CredentialsT | None:
 
 def client_options(settings: Settings) -> dict[str, Any]:
     """The same for an aiokafka client."""
-    options: dict[str, Any] = {"security_protocol": settings.security_protocol, "ssl_context": ssl_context(settings)}
-    if settings.security_protocol.startswith("SASL"):
-        options["sasl_mechanism"] = settings.sasl_mechanism
-        if settings.sasl_mechanism == "OAUTHBEARER":
-            options["sasl_oauth_token_provider"] = _Token(settings.sasl_password)
-        else:
-            options |= {"sasl_plain_username": settings.sasl_username, "sasl_plain_password": settings.sasl_password}
-    return options
+    security = {"security_protocol": settings.security_protocol, "ssl_context": ssl_context(settings)}
+    return security | sasl.options(settings, token=_Token)
 
 
 async def wait_for_broker(settings: Settings) -> None:

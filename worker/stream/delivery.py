@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from worker import __version__, log, metrics
-from worker.enrich.job import Done, Failed, Headers, Job
+from worker import log, metrics
+from worker.enrich.job import WORKER, Done, Failed, Headers, Job, timestamp
 from worker.errors import KhabarError, OutputTooLargeError
 from worker.records import DEAD_LETTER_SCHEMA, DeadLetter, Source
 from worker.settings import Settings
@@ -159,8 +159,8 @@ def encode_dead_letter(job: Job, failed: Failed, *, attempts: int, whole: bool =
             value=_base64(job.value) if whole else None,
             key=_base64(job.key),
             headers=[(name, _base64(value)) for name, value in job.headers],
-            source=Source(topic=job.topic, partition=job.partition, offset=job.offset, timestamp=_rfc3339(job.timestamp_ms)),
-            worker=f"khabar {__version__}",
+            source=Source(topic=job.topic, partition=job.partition, offset=job.offset, timestamp=timestamp(job.timestamp_ms)),
+            worker=WORKER,
             failed_at=datetime.now(UTC).isoformat().replace("+00:00", "Z"),
             attempts=attempts,
         )
@@ -169,16 +169,6 @@ def encode_dead_letter(job: Job, failed: Failed, *, attempts: int, whole: bool =
 
 def _base64(value: bytes | None) -> str | None:
     return None if value is None else base64.b64encode(value).decode()
-
-
-def _rfc3339(timestamp_ms: int | None) -> str | None:
-    """RFC 3339 in UTC; None where there is no timestamp or it is beyond the calendar."""
-    if timestamp_ms is None:
-        return None
-    try:
-        return datetime.fromtimestamp(timestamp_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    except (OverflowError, OSError, ValueError):
-        return None
 
 
 def _line(error: BaseException) -> str:
