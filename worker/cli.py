@@ -241,7 +241,7 @@ def models_pull(languages: Annotated[list[str], typer.Argument(metavar="LANGUAGE
 def models_train(  # noqa: PLR0913 - an option an argument
     *,
     data: Annotated[Path, typer.Option(help="Folder of corpora and name lists.")],
-    out: Annotated[Path, typer.Option(help="Where the finished model goes.")],
+    out: Annotated[Path, typer.Option(help="Where the finished model goes, in a folder named after its preset.")],
     preset: Annotated[str, typer.Option(help="`accurate` or `fast`.")] = "accurate",
     seed: Annotated[int, typer.Option(help="Of everything that is drawn by lot.")] = 1,
     start: Annotated[Path | None, typer.Option("--from", help="A model of ours to go on from, in place of the encoder.")] = None,
@@ -249,7 +249,7 @@ def models_train(  # noqa: PLR0913 - an option an argument
 ) -> None:
     """Train a bundled model anew: hours on two cores, the same files every time. Needs the extra `train`.
 
-    - `khabar models train --data corpora --out models/accurate`
+    - `khabar models train --data corpora --out models --preset accurate` makes `models/accurate`
     """
     from worker.commands.models import train
 

@@ -17,7 +17,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from worker.records import DeadLetter, EnrichedArticle, Entity, Language
+from worker.records import EnrichedArticle, Entity, Language, read_dead_letter
 
 RLI, LRI, PDI = "\u2067", "\u2066", "\u2069"
 INDENT = "  "
@@ -108,9 +108,9 @@ class Printer:
         """Print a dead letter: why, where from, and the beginning of what it holds.
 
         Raises:
-            msgspec.MsgspecError: the value is no dead letter.
+            ValueError: the value is no dead letter.
         """
-        letter = msgspec.json.decode(value, type=DeadLetter)
+        letter = read_dead_letter(value)
         source = letter.source
         facts = f"{printable(source.topic)}/{source.partition}/{source.offset} · {letter.failed_at}"
         self._rule(Text(f"dead letter · {letter.reason}", style="bold red"), Text(f" · {facts}{' · ' + note if note else ''}", style="dim"))

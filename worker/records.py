@@ -5,6 +5,7 @@ become the JSON Schemas and the AsyncAPI document. Offsets are Unicode code poin
 ``article[field][start:end] == text``.
 """
 
+import base64
 from typing import Annotated, Final, Literal
 
 import msgspec
@@ -175,3 +176,18 @@ class DeadLetter(Struct, frozen=True):
     worker: Annotated[str, Meta(description="Program and version.")]
     failed_at: Annotated[str, Meta(description="RFC 3339 in UTC.")]
     attempts: Annotated[int, Meta(description="How often it was tried.", ge=1)]
+
+
+def read_dead_letter(value: bytes | None) -> DeadLetter:
+    """Read a dead letter that anybody may have written.
+
+    Raises:
+        ValueError: it is none, or what stands there as base64 is none.
+    """
+    try:
+        letter = msgspec.json.decode(value or b"", type=DeadLetter)
+    except (msgspec.MsgspecError, RecursionError) as error:
+        raise ValueError(str(error)) from error
+    for text in (letter.value, letter.key, *(content for _, content in letter.headers)):
+        base64.b64decode(text or "", validate=True)
+    return letter

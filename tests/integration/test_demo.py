@@ -6,12 +6,15 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from pathlib import Path
 
+import psutil
 import pytest
 
+from worker import kafka
 from worker.commands import demo
 from worker.commands.worker_process import WorkerProcess
 from worker.settings import Settings
@@ -95,10 +98,33 @@ def test_a_lost_article_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(demo, "PATIENCE_SECONDS", 2.0)
     article = tmp_path / "mine.txt"
     article.write_text("Nobody reads this.", encoding="utf-8")
-    assert demo.run(Settings(drain_timeout=2.0), paths=[str(article)], once=True) == 1
+    huge = tmp_path / "huge.txt"
+    huge.write_bytes(b"x" * (kafka.MAX_RECORD_BYTES + 1))
+    assert demo.run(Settings(drain_timeout=2.0), paths=[str(article), str(huge)], once=True) == 1
     captured = capsys.readouterr()
+    assert f"khabar: {huge}: too large to send" in captured.err
     assert "1 article sent: 0 enriched (none), 0 dead-lettered, 1 lost" in captured.out
     assert f"khabar: lost: {article} at articles.raw/" in captured.err
+
+
+def test_a_closed_terminal_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SIGHUP ends the demo, and with it broker and worker, which have sessions of their own."""
+    monkeypatch.setattr(demo, "WorkerProcess", functools.partial(WorkerProcess, command=[sys.executable, "-c", IDLE]))
+    article = tmp_path / "mine.txt"
+    article.write_text("Nobody reads this.", encoding="utf-8")
+    before = set(psutil.Process().children())
+    started: list[psutil.Process] = []
+
+    def hang_up() -> None:
+        while len(started) < 2:
+            started[:] = set(psutil.Process().children()) - before
+            time.sleep(0.05)
+        os.kill(os.getpid(), signal.SIGHUP)
+
+    threading.Thread(target=hang_up, daemon=True).start()
+    with pytest.raises(KeyboardInterrupt):
+        demo.run(Settings(drain_timeout=2.0), paths=[str(article)], once=True)
+    assert psutil.wait_procs(started, timeout=10)[1] == []
 
 
 @pytest.mark.timeout(200)

@@ -87,10 +87,12 @@ def test_what_is_no_dead_letter_is_passed_over_aloud(
     with kafka.producer(real) as producer:
         kafka.send(producer, real.dead_letter_topic, b"{}", key=None, headers=[])
         kafka.send(producer, real.dead_letter_topic, None, key=b"k", headers=[])
+        for value in (b"\xff\xfe", b'{"x":' + b"[" * 100_000, dead_letter(value="abc"), dead_letter(headers=[("h", "=")])):
+            kafka.send(producer, real.dead_letter_topic, value, key=None, headers=[])
     fill(real, dead_letter, number=3, source={"topic": "another", "partition": 0, "offset": 1, "timestamp": None})
     assert replay.run(real, reasons=[], dry_run=False) == 1
     captured = capsys.readouterr()
-    assert captured.err.count("no dead letter of this format") == 2
+    assert captured.err.count("no dead letter of this format") == 6
     assert "3 dead letters replayed" in captured.out
 
 

@@ -23,7 +23,7 @@ def test_tail_prints_what_each_topic_holds(
     with kafka.producer(settings) as producer:
         for topic, values in (
             (settings.output_topic, [article, None, b"no article"]),
-            (settings.dead_letter_topic, [dead_letter()]),
+            (settings.dead_letter_topic, [dead_letter(), dead_letter(value="abc"), b"\xff\xfe", b'{"x":' + b"[" * 100_000]),
             (settings.input_topic, [b"raw \xff"]),
         ):
             for value in values:
@@ -36,7 +36,9 @@ def test_tail_prints_what_each_topic_holds(
     assert "no article" in captured.out
     assert "not what this topic should hold" in captured.err
     tail.run(settings, topic=settings.dead_letter_topic, as_json=False, **options)  # type: ignore[arg-type]
-    assert "dead letter · invalid_json" in capsys.readouterr().out
+    captured = capsys.readouterr()
+    assert "dead letter · invalid_json" in captured.out
+    assert captured.err.count("not what this topic should hold") == 3
     tail.run(settings, topic=settings.input_topic, as_json=False, **options)  # type: ignore[arg-type]
     assert "· key k · h: 1" in capsys.readouterr().out
     tail.run(settings, topic=None, as_json=True, **options)  # type: ignore[arg-type]

@@ -42,14 +42,15 @@ def run(settings: Settings, *, paths: Sequence[str], once: bool) -> int:
     """Show articles come out enriched; with ``once`` end when all are through, else at Ctrl-C.
 
     Returns:
-        Exit code: 0, or 1 when an article neither came out enriched nor as a dead letter.
+        Exit code: 0, or 1 when an article could not be sent, or came out neither enriched nor as a dead letter.
 
     Raises:
         UserError: a path cannot be used, the broker or the worker does not start.
     """
     from worker.broker import EmbeddedBroker
 
-    stop_on_terminate = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # a closed terminal too: broker and worker have sessions of their own and would stay behind
+    before = {number: signal.signal(number, signal.default_int_handler) for number in (signal.SIGTERM, signal.SIGHUP)}
     try:
         with contextlib.ExitStack() as stack:
             items = list(read(paths)) if paths else _samples(stack.enter_context(as_file(files("worker") / "bundled" / "samples")))
@@ -70,7 +71,8 @@ def run(settings: Settings, *, paths: Sequence[str], once: bool) -> int:
         say("stopped")
         return 0
     finally:
-        signal.signal(signal.SIGTERM, stop_on_terminate)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _samples(folder: Path) -> list[Item]:
@@ -105,6 +107,7 @@ class _Demo:
         self._sent_at: dict[Position, float] = {}
         self._languages: Counter[str] = Counter()
         self._dead = 0
+        self._unsent = 0
         self._heard = time.monotonic()
 
     def run(self) -> int:
@@ -120,12 +123,13 @@ class _Demo:
             self._tell(time.monotonic() - began)
             if not self._once:
                 self._go_on(consumer)
-        return LOST if self._out else 0
+        return LOST if self._out or self._unsent else 0
 
     def _send(self, producer: Any, item: Item) -> None:  # noqa: ANN401 - kafka-python has no types
         sent = kafka.send(producer, self._settings.input_topic, item.value, key=item.key, headers=item.headers)
         if problem := sent.refused():
             say(f"{item.place}: {problem}")
+            self._unsent += 1
             return
         position = sent.position()
         self._out[position] = item
@@ -159,7 +163,7 @@ class _Demo:
     def _tell(self, seconds: float) -> None:
         languages = ", ".join(f"{count} {code}" for code, count in self._languages.most_common())
         sys.stdout.write(
-            f"{counted(len(self._items), 'article')} sent: {self._languages.total()} enriched ({languages or 'none'}), "
+            f"{counted(len(self._items) - self._unsent, 'article')} sent: {self._languages.total()} enriched ({languages or 'none'}), "
             f"{self._dead} dead-lettered, {len(self._out)} lost, in {seconds:.1f} s\n"
         )
         for (partition, offset), item in self._out.items():

@@ -79,7 +79,7 @@ def train(  # noqa: PLR0913 - the command has this many options
 
     Args:
         data: the folder of corpora and name lists.
-        out: where the finished model goes.
+        out: where the finished model goes, in a folder named after its preset.
         preset: ``accurate`` or ``fast``.
         seed: of everything that is drawn by lot.
         start: a bundled model, or one made by this command, to go on from in place of the encoder.

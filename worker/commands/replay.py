@@ -24,7 +24,7 @@ from worker.commands import replay_progress
 from worker.commands.console import counted, output, progress, say, working
 from worker.commands.replay_progress import MARKER, Progress
 from worker.errors import REASONS, BrokerError, UserError
-from worker.records import DeadLetter
+from worker.records import DeadLetter, read_dead_letter
 from worker.settings import Settings
 
 FAILED = 1
@@ -228,8 +228,8 @@ def _polled(consumer: Any, ends: dict[kafka.TopicPartition, int]) -> Iterator[ka
 
 def _read(record: kafka.Record) -> DeadLetter | None:
     try:
-        return msgspec.json.decode(record.value or b"", type=DeadLetter)
-    except msgspec.MsgspecError:
+        return read_dead_letter(record.value)
+    except ValueError:
         return None
 
 

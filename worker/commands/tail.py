@@ -63,7 +63,7 @@ def show(record: kafka.Record, *, printer: Printer, settings: Settings, note: st
                 return printer.enriched(record.value, note=full)
             if record.topic == settings.dead_letter_topic:
                 return printer.dead_letter(record.value, note=full)
-        except (msgspec.MsgspecError, UnicodeDecodeError, KeyError):
+        except (msgspec.MsgspecError, ValueError, KeyError, RecursionError):
             say(f"{place}: not what this topic should hold; shown as text")
     key = "" if record.key is None else f" · key {printable(record.key.decode('utf-8', 'backslashreplace'))}"
     headers = "".join(f" · {printable(name)}: {value}" for name, value in names(record.headers).items())

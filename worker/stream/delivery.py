@@ -138,7 +138,7 @@ class Delivery:
             except TooLargeError:
                 raise
             except Exception as error:  # noqa: BLE001 - whatever the client raises, the article must not be lost
-                pause = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2**attempt) * random.uniform(0.5, 1)  # noqa: S311 - jitter
+                pause = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2.0 ** min(attempt, 20)) * random.uniform(0.5, 1)  # noqa: S311 - jitter
                 attempt += 1
                 metrics.PUBLISH_RETRIES.inc()
                 if attempt & (attempt - 1) == 0:  # 1, 2, 4, 8 …: an outage is no reason to flood the log
