@@ -5,11 +5,14 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 from worker.enrich import entities, language, summary
-from worker.enrich.analysis import Analyser, Analysis
+from worker.enrich.analysis import Analyser, Analysis, Span
 from worker.enrich.segment import sentences
 from worker.records import Entity, FieldName, Language, Model, RawArticle, Stage, Summary
 
 StageName = Literal["language", "entities", "summary"]
+
+_PARAGRAPH = "\n\n"
+"""What keeps a title and its body apart: every splitter ends a sentence there."""
 
 
 class Enrichment(NamedTuple):
@@ -63,23 +66,21 @@ class Enricher:
     def _analyse(
         self, articles: Sequence[RawArticle], languages: Sequence[Language]
     ) -> tuple[list[dict[FieldName, Analysis]], list[float]]:
-        """Analyse titles and bodies of every supported language in one call; its seconds are shared out by length."""
-        places: list[tuple[int, FieldName]] = []
-        texts: list[tuple[str, str]] = []
-        for index, (article, found) in enumerate(zip(articles, languages, strict=True)):
-            if self._analyser.supports(found.code):
-                for field, text in _fields(article).items():
-                    places.append((index, field))
-                    texts.append((found.code, text))
+        """Analyse the articles of supported languages in one call; its seconds are shared out by length.
+
+        A title is read as the first paragraph of its body: alone, a headline tells a model little, and its names help the body.
+        """
+        places = [index for index, found in enumerate(languages) if self._analyser.supports(found.code)]
+        texts = [(languages[index].code, _PARAGRAPH.join(_fields(articles[index]).values())) for index in places]
         started = time.perf_counter()
         analyses = self._analyser.analyse(texts) if texts else []
         spent = time.perf_counter() - started
         letters = sum(len(text) for _, text in texts)
         by_article: list[dict[FieldName, Analysis]] = [{} for _ in articles]
         seconds = [0.0] * len(articles)
-        for (index, field), (_, text), analysis in zip(places, texts, analyses, strict=True):
-            by_article[index][field] = analysis
-            seconds[index] += spent * len(text) / letters
+        for index, (_, text), analysis in zip(places, texts, analyses, strict=True):
+            by_article[index] = _apart(analysis, _fields(articles[index]))
+            seconds[index] = spent * len(text) / letters
         return by_article, seconds
 
     def _finish(
@@ -109,6 +110,23 @@ def _fields(article: RawArticle) -> dict[FieldName, str]:
     """The texts of an article, in the order they are read in; a blank title is none."""
     title = article.title if article.title and not article.title.isspace() else None
     return {"title": title, "body": article.body} if title else {"body": article.body}
+
+
+def _apart(analysis: Analysis, fields: dict[FieldName, str]) -> dict[FieldName, Analysis]:
+    """The analysis of each field, in code points of the field, out of the one of all; what reaches across is cut."""
+    found: dict[FieldName, Analysis] = {}
+    start = 0
+    for field, text in fields.items():
+        end = start + len(text)
+        inside = [(max(left, start) - start, min(right, end) - start) for left, right in analysis.sentences if left < end and right > start]
+        spans = [
+            Span(start=span.start - start, end=min(span.end, end) - start, type=span.type)
+            for span in analysis.spans
+            if start <= span.start < end
+        ]
+        found[field] = Analysis(sentences=inside, spans=spans)
+        start = end + len(_PARAGRAPH)
+    return found
 
 
 def _rounded(seconds: float) -> float:

@@ -1,6 +1,9 @@
 """`worker.enrich.enricher`: the order of the stages, one call to the models, what unsupported languages get."""
 
+from collections.abc import Sequence
+
 from tests.unit.enrich.fakes import MODEL, Capitals
+from worker.enrich.analysis import Analysis, Span
 from worker.enrich.enricher import Enricher, Enrichment
 from worker.records import RawArticle
 
@@ -42,11 +45,11 @@ def test_unsupported_language_is_no_error() -> None:
 
 
 def test_one_call_for_a_batch() -> None:
-    """All texts of supported languages go to the models at once, titles too; blank titles do not."""
+    """All texts of supported languages go to the models at once, titles as first paragraphs; blank titles do not."""
     analyser = Capitals()
     blank = RawArticle(body=ENGLISH.body, title=" \n")
     enricher(analyser).enrich([ENGLISH, ARABIC, blank])
-    assert analyser.calls == [[("en", ENGLISH.title), ("en", ENGLISH.body), ("en", ENGLISH.body)]]
+    assert analyser.calls == [[("en", f"{ENGLISH.title}\n\n{ENGLISH.body}"), ("en", ENGLISH.body)]]
     enricher(analyser).enrich([ARABIC])
     assert enricher(analyser).enrich([]) == []
     assert len(analyser.calls) == 1
@@ -73,3 +76,18 @@ def test_models_are_the_analysers() -> None:
     """The provenance gets the models of the analyser."""
     assert enricher(Capitals()).models_for("en") == (MODEL,)
     assert enricher(Capitals()).models_for("ar") == ()
+
+
+class Across(Capitals):
+    """Takes the last word of a title and the first of its body for one name, in one sentence."""
+
+    def analyse(self, texts: Sequence[tuple[str, str]]) -> list[Analysis]:
+        """One sentence and one span over the edge."""
+        return [Analysis([(0, len(text))], [Span(text.index("hall"), text.index("opened"), "LOC")]) for _, text in texts]
+
+
+def test_no_name_reaches_from_the_title_into_the_body() -> None:
+    """A model that sees no paragraph still gives mentions inside one field, and sentences of the body alone."""
+    [found] = enricher(Across()).enrich([ENGLISH])
+    assert [(mention.field, mention.text) for entity in found.entities for mention in entity.mentions] == [("title", "hall")]
+    assert found.summary.text == ENGLISH.body

@@ -29,7 +29,7 @@ _SHARES = {"qkv": (0.5, 0.7, 0.85), "fi": (0.5, 0.7, 0.85)}
 sit in a few columns (SmoothQuant's alpha: Xiao et al. 2023)."""
 _LOUD = frozenset({"fo"})
 """Products whose input has a single column far above all others ("massive activations": Sun et al. 2024): it stays in float."""
-_JUDGED = 1500
+_JUDGED = 600
 """Rows of the sample that the choice of a grid is judged by."""
 
 
