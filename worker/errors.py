@@ -29,6 +29,7 @@ Reason = Literal[
     "enrich_timeout",
     "worker_crashed",
     "output_too_large",
+    "unreadable",
 ]
 """Why an article can never succeed."""
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 from faust.types import EventT, StreamT
 
 from worker import log
+from worker.stream.batches import Unreadable
 from worker.stream.consumer import StreamApp
 from worker.stream.fatal import end
 from worker.stream.lane import Record
@@ -37,7 +38,10 @@ def add_agent(app: StreamApp, *, topic: str) -> None:
 async def _take(app: StreamApp, stream: StreamT[bytes], event: EventT[Any]) -> None:
     message = event.message
     await app.parts.lanes.put(
-        record(message), ack=partial(stream.ack, event), wanted=lambda: message.generation_id == app.consumer_generation_id
+        record(message),
+        ack=partial(stream.ack, event),
+        wanted=lambda: message.generation_id == app.consumer_generation_id,
+        failed=message.value.failed if isinstance(message.value, Unreadable) else None,
     )
 
 

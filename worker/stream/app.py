@@ -12,7 +12,7 @@ import signal
 import tempfile
 from collections.abc import Coroutine, Mapping
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 import faust
 from faust.types import TP
@@ -25,7 +25,7 @@ from worker.stream import connect
 from worker.stream.agent import add_agent
 from worker.stream.brake import Brake
 from worker.stream.child import DEFAULT_FACTORY
-from worker.stream.consumer import StreamApp
+from worker.stream.consumer import Consumer, StreamApp
 from worker.stream.delivery import Delivery
 from worker.stream.fatal import leave
 from worker.stream.fence import Fence
@@ -41,6 +41,8 @@ MAX_POLL_INTERVAL_SECONDS = 604800.0
 """Out of the way: with all buffers full for that long the client would leave the group, alive and silent."""
 MOST_FETCHED_BYTES = 2**20
 """Of a partition at a time; a single larger record is fetched all the same (KIP-74)."""
+REBALANCE_SPARE_SECONDS = 10.0
+"""Joining the group is answered when its slowest member has handed over."""
 REQUEST_OVERHEAD_BYTES = 2**20
 """Room for headers, keys and framing beside the largest value."""
 
@@ -76,16 +78,15 @@ class Parts:
 
     async def lag(self) -> Mapping[Partition, int]:
         """Articles of each assigned partition that are not acknowledged yet."""
-        consumer = self.app.consumer
+        consumer = cast("Consumer", self.app.consumer)
         assigned = consumer.assignment()
         ends = await consumer.highwaters(*assigned) if assigned else {}
         lag: dict[Partition, int] = {}
         for tp, last in ends.items():
-            partition = (tp.topic, tp.partition)
-            reached = self.lanes.next_offset.get(partition)
-            if reached is None:  # nothing acknowledged in this generation
-                reached = (await consumer.position(tp) or 0) - self.lanes.in_flight(partition)
-            lag[partition] = max(0, last - reached)
+            reached = consumer.reached(tp)
+            if reached is None:  # nothing handed out in this generation
+                reached = await consumer.position(tp) or 0
+            lag[tp.topic, tp.partition] = max(0, last - reached)
         return lag
 
 
@@ -97,7 +98,7 @@ def make_app(settings: Settings) -> StreamApp:
         id=settings.group,
         broker=[f"kafka://{broker}" for broker in settings.broker_list],
         broker_credentials=connect.credentials(settings),
-        broker_request_timeout=max(12.0, session + 1),  # the default of 90 s waits out a hung broker
+        broker_request_timeout=settings.rebalance_timeout + REBALANCE_SPARE_SECONDS,  # for the longest; see `worker.stream.client`
         broker_session_timeout=session,
         broker_heartbeat_interval=max(0.3, min(3.0, session / 5)),
         broker_rebalance_timeout=settings.rebalance_timeout,

@@ -5,20 +5,26 @@
 - A rebalance that meets a stopping worker does the same instead of closing the client, which could then neither commit
   nor leave the group (``App._on_rebalance_when_stopped``).
 - A member that was expelled, or cannot finish in time, gives its articles up unpublished: its successor has them.
-- A partition without a committed offset is read from its beginning after every rebalance, not from where it was left.
-- Heartbeats renew the fence; acknowledgements of an older generation are refused.
+- A partition without a committed offset is read from its beginning after every rebalance, not from where it was left;
+  one whose log was cut off or made anew is taken from its new beginning.
+- What is committed is what was handed out and acknowledged, gaps of any kind included (`worker.stream.progress`);
+  acknowledgements of an older generation are refused, and a commit that fails is made again.
+- Aborted transactions are not read; a batch that cannot be read stops nothing (`worker.stream.batches`).
+- A broker that hangs is noticed within seconds (`worker.stream.client`), and no error of the group's is final
+  (`worker.stream.member`).
 
 Faust 0.15.3 and aiokafka 0.14.0, whose private names this uses, are pinned for that reason.
 """
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import faust
 from aiokafka.consumer.group_coordinator import GroupCoordinator
-from aiokafka.errors import MessageSizeTooLargeError, RecordListTooLargeError
+from aiokafka.errors import ConsumerStoppedError, KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
+from aiokafka.structs import OffsetAndMetadata
 from faust.exceptions import ProducerSendError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
@@ -26,17 +32,21 @@ from faust.types import TP
 from worker import log
 from worker.enrich.job import Headers
 from worker.status import Status
+from worker.stream import batches
 from worker.stream.brake import Brake
+from worker.stream.client import patient
 from worker.stream.delivery import TooLargeError
 from worker.stream.fence import Fence
 from worker.stream.lane import Lanes
+from worker.stream.member import persist
+from worker.stream.progress import Position, Progress
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from faust.types import Message
 
 COMMIT_SECONDS = 5.0
+COMMIT_TIMEOUT_SECONDS = 15.0
+FETCH_RETRY_SECONDS = 1.0
 SHARE_OF_REBALANCE = 0.7
 """What is left of the rebalance timeout is for committing and joining again."""
 
@@ -53,14 +63,26 @@ class Parts(Protocol):
 
 
 class ConsumerThread(driver.AIOKafkaConsumerThread):
-    """Runs aiokafka's consumer in its thread; tells the fence of each heartbeat the coordinator answered."""
+    """Runs aiokafka's consumer in its thread: our client, our reader of batches, and a group member that never gives up."""
+
+    consumer: "Consumer"
+    _last: dict[TP, int]
+
+    def _create_worker_consumer(self, transport: Any) -> Any:  # noqa: ANN401 - aiokafka has no types
+        """Make the client; only what was committed is read from transactional producers."""
+        batches.install()
+        self._last = {}
+        consumer = super()._create_worker_consumer(transport)
+        consumer._isolation_level = "read_committed"  # noqa: SLF001 - Faust sets it for exactly-once only
+        patient(consumer._client)  # noqa: SLF001
+        return consumer
 
     async def on_start(self) -> None:
         """Start the client and listen to its heartbeats."""
         await super().on_start()
         coordinator = self._ensure_consumer()._coordinator  # noqa: SLF001 - aiokafka tells nobody of its heartbeats
         if isinstance(coordinator, GroupCoordinator):
-            _watch_heartbeats(coordinator, cast("StreamApp", self.app).parts.fence)
+            persist(coordinator, cast("StreamApp", self.app).parts.fence)
 
     async def seek_to_committed(self) -> Mapping[TP, int]:
         """Go to the committed offsets; where there is none, to the beginning.
@@ -72,32 +94,69 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         never = [tp for tp, offset in committed.items() if not offset]
         if never:
             await self.seek_to_beginning(*never)
+        self._last = {}
         return committed
 
     def expelled(self) -> bool:
         """Whether the coordinator does not know this member any more."""
         return bool(self._ensure_consumer()._coordinator.generation == driver.DEFAULT_GENERATION_ID)  # noqa: SLF001
 
+    async def _fetch_records(self, consumer: Any, active_partitions: set[TP], *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+        """Take what was fetched; note where the client stands before, and when it went back."""
+        self._note_positions(consumer)
+        try:
+            records = await super()._fetch_records(consumer, active_partitions, *args, **kwargs)
+        except KafkaError as error:
+            if isinstance(error, ConsumerStoppedError):
+                raise
+            logger.warning("fetch_failed", error=f"{type(error).__name__}: {error}")  # a right taken away, say
+            await asyncio.sleep(FETCH_RETRY_SECONDS)
+            return {}
+        for tp, batch in (records or {}).items():
+            if batch[0].offset <= self._last.get(tp, -1):
+                logger.warning("partition_rewound", topic=tp.topic, partition=tp.partition, offset=batch[0].offset, behind=self._last[tp])
+                self.consumer.loop.call_soon_threadsafe(self.consumer.rewind, tp)
+            self._last[tp] = batch[-1].offset
+        return records
 
-def _watch_heartbeats(coordinator: Any, fence: Fence) -> None:  # noqa: ANN401 - aiokafka has no types
-    heartbeat: Callable[[], Any] = coordinator._do_heartbeat  # noqa: SLF001
+    def _note_positions(self, consumer: Any) -> None:  # noqa: ANN401
+        """All records fetched earlier have been handed out by now: Faust asks again only then."""
+        if not self.consumer.flow_active:
+            return
+        subscription = consumer._subscription.subscription  # noqa: SLF001
+        assignment = subscription.assignment if subscription else None
+        if assignment is None or not assignment.active:
+            return
+        generation = consumer._coordinator.generation  # noqa: SLF001
+        for tp in assignment.tps:
+            state = assignment.state_value(tp)
+            if state.has_valid_position:
+                self.consumer.positions[tp] = Position(generation, state.position)
 
-    async def watched() -> Any:  # noqa: ANN401
-        sent = time.monotonic()
-        answered = await heartbeat()
-        if coordinator.generation == driver.DEFAULT_GENERATION_ID:
-            fence.close()
-        elif answered:
-            fence.renew(sent)
-        return answered
-
-    coordinator._do_heartbeat = watched  # noqa: SLF001
+    async def _commit(self, offsets: Mapping[TP, int]) -> bool:
+        """Commit, or say that it could not be done: the next commit tries again. Faust's own ends the worker."""
+        consumer = self._ensure_consumer()
+        mine = {tp: offset for tp, offset in offsets.items() if tp in self.assignment()}
+        try:
+            async with asyncio.timeout(COMMIT_TIMEOUT_SECONDS):  # a topic that is gone would be tried for ever
+                await consumer.commit({tp: OffsetAndMetadata(offset, "") for tp, offset in mine.items()})
+        except (KafkaError, TimeoutError) as error:
+            logger.warning("commit_failed", error=f"{type(error).__name__}: {error}")
+            return False
+        self.tp_last_committed_at.update(dict.fromkeys(mine, time.monotonic()))
+        return True
 
 
 class Consumer(driver.Consumer):
     """Faust's consumer; see the module for what differs."""
 
     _thread: ConsumerThread
+
+    def __post_init__(self) -> None:
+        """Add what Faust's consumer does not keep."""
+        self.progress = Progress()
+        self.positions: dict[TP, Position] = {}
+        self._settled: dict[TP, int] = {}
 
     def _new_consumer_thread(self) -> ConsumerThread:
         return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
@@ -106,12 +165,59 @@ class Consumer(driver.Consumer):
     def _parts(self) -> Parts:
         return cast("StreamApp", self.app).parts
 
+    def track_message(self, message: "Message") -> None:
+        """Note a record that is handed to the stream."""
+        super().track_message(message)
+        self.progress.handed_out(message)
+
     def ack(self, message: "Message") -> bool:
         """Acknowledge, unless the message's generation is over."""
         if message.generation_id != self.app.consumer_generation_id:
             self._unacked_messages.discard(message)
             return False
+        self.progress.acknowledged(message)
         return bool(super().ack(message))
+
+    def rewind(self, tp: TP) -> None:
+        """Take records of earlier offsets again: the log was cut off, or the topic deleted and made anew.
+
+        Faust would drop everything up to the offset where it had been.
+        """
+        self.progress.rewind(tp)
+        self.positions.pop(tp, None)
+        self._settled.pop(tp, None)
+        self._read_offset[tp] = self._committed_offset[tp] = None
+        self._forget_acks(tp)
+
+    def reached(self, tp: TP) -> int | None:
+        """First offset of a partition that is not done; None where nothing is known."""
+        return self.progress.reached(tp, self.positions.get(tp), self.app.consumer_generation_id)
+
+    def _filter_tps_with_pending_acks(self, topics: Any = None) -> Iterator[TP]:  # noqa: ANN401, ARG002 - all topics
+        """Every partition may have something to commit: behind the last record may be a transaction's marker."""
+        return iter(self.assignment())
+
+    def _new_offset(self, tp: TP) -> int | None:
+        self._forget_acks(tp)
+        return self.reached(tp)
+
+    def _should_commit(self, tp: TP, offset: int) -> bool:
+        return offset != (self._settled.get(tp, self._committed_offset[tp]) or 0)
+
+    def _forget_acks(self, tp: TP) -> None:
+        """Faust's own lists of acknowledged offsets are of no use here."""
+        self._acked.pop(tp, None)
+        self._acked_index.pop(tp, None)
+        self._gap.pop(tp, None)
+
+    async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
+        """Gaps need no filling, see `Progress`."""
+
+    async def _commit(self, offsets: Mapping[TP, int]) -> bool:
+        done = bool(await super()._commit(offsets))
+        for tp, offset in offsets.items():  # Faust takes a failed commit for done
+            self._settled[tp] = offset if done else self._settled.get(tp, -1)
+        return done
 
     def on_buffer_drop(self, tp: TP) -> None:
         """Resume a partition, unless its lane is full: then the lane resumes it."""
@@ -130,15 +236,22 @@ class Consumer(driver.Consumer):
                 self._give_up("not finished within the rebalance timeout")
             self._unacked_messages.clear()  # what is left was handed over
             await self._commit_within(COMMIT_SECONDS)
+        self._forget()
         await super().on_partitions_revoked(revoked)
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
         """Start the new generation."""
+        self._forget()
         self._parts.lanes.open()
         self._parts.fence.renew()  # joining is as good as a heartbeat
         await super().on_partitions_assigned(assigned, generation_id)
         self._parts.status.met("partitions")
         logger.info("partitions_assigned", generation=generation_id, partitions=sorted(tp.partition for tp in assigned))
+
+    def _forget(self) -> None:
+        self.progress.clear()
+        self.positions.clear()
+        self._settled.clear()
 
     async def wait_empty(self) -> None:
         """Finish what has been started, then commit. Faust's own collects garbage and commits after each acknowledgement."""
@@ -170,12 +283,18 @@ class Consumer(driver.Consumer):
         try:
             async with asyncio.timeout(seconds):
                 await self.commit()
+                await self.commit()  # the first may have waited for one that was under way, and committed nothing itself
         except TimeoutError:
             logger.warning("commit_timeout", seconds=seconds)
 
 
 class Producer(driver.Producer):
     """Faust's producer with a send that waits for the broker."""
+
+    def _new_producer(self, transactional_id: str | None = None) -> Any:  # noqa: ANN401 - aiokafka has no types
+        producer = super()._new_producer(transactional_id)
+        patient(producer.client)
+        return producer
 
     async def send_acknowledged(self, topic: str, key: bytes | None, value: bytes | None, headers: Headers) -> None:
         """Send one record; returns when the broker has acknowledged it.

@@ -25,7 +25,8 @@ Send = Callable[[str, bytes | None, bytes | None, Headers], Awaitable[object]]
 """Topic, key, value, headers; returns when the broker has acknowledged. Raises `TooLargeError`, or anything else to be retried."""
 
 FIRST_PAUSE_SECONDS = 0.1
-LONGEST_PAUSE_SECONDS = 10.0
+LONGEST_PAUSE_SECONDS = 2.0
+"""A broker that is back should not be waited for longer than it takes to recover; a worker asks no more than twice a second."""
 
 logger = log.get()
 

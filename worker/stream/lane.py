@@ -13,7 +13,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from worker import log, metrics
-from worker.enrich.job import Done, Headers, Job
+from worker.enrich.job import Done, Failed, Headers, Job
 from worker.stream.brake import Brake
 from worker.stream.delivery import Delivery
 from worker.stream.fatal import end
@@ -128,16 +128,17 @@ class Lanes:
         self._bytes = 0
         self._room = asyncio.Event()
         self._closed = False
-        self.next_offset: dict[Partition, int] = {}
-        """First offset not acknowledged yet, of every partition that has been worked on in this generation."""
 
-    async def put(self, record: Record, *, ack: Callable[[], Awaitable[object]], wanted: Callable[[], bool]) -> None:
+    async def put(
+        self, record: Record, *, ack: Callable[[], Awaitable[object]], wanted: Callable[[], bool], failed: Failed | None = None
+    ) -> None:
         """Take a record in; waits while the brake is on or too many bytes are in flight.
 
         Args:
             record: the next record of its partition.
             ack: acknowledges it.
             wanted: asked after waiting: False when the record's generation is over, then it is left to its successor.
+            failed: what is known to be wrong with it: then it is not enriched, but dead-lettered in its turn.
         """
         size = len(record.value or b"")
         await self._brake.released()
@@ -148,7 +149,7 @@ class Lanes:
             return
         metrics.ARTICLES_CONSUMED.inc()
         job = None if record.value is None else Job(record.value, record.key, record.headers, *_position(record))
-        outcome = None if job is None else self._pool.submit(job)
+        outcome = None if job is None else self._pool.submit(job) if failed is None else _settled(failed)
         partition = (record.topic, record.partition)
         lane = self._lanes.get(partition) or self._open(partition)
         lane.add(_Entry(record, job, outcome, ack, self._brake.releases))
@@ -195,7 +196,6 @@ class Lanes:
             lane.entries.clear()  # should a library swallow the cancellation, nothing is left to deliver
         self._lanes.clear()
         self._paused.clear()
-        self.next_offset.clear()
         self._room.set()
         if count:
             logger.warning("articles_released", articles=count, why=why)
@@ -221,7 +221,6 @@ class Lanes:
     def _done(self, entry: _Entry) -> None:
         partition = (entry.record.topic, entry.record.partition)
         self._count(-len(entry.record.value or b""), -1)
-        self.next_offset[partition] = entry.record.offset + 1
         self._room.set()
         if partition in self._paused and self.in_flight(partition) <= self._full_at // 2:
             self._paused.discard(partition)
@@ -237,6 +236,12 @@ class Lanes:
         self._bytes += size
         metrics.BYTES_IN_FLIGHT.inc(size)
         metrics.ARTICLES_IN_FLIGHT.inc(articles)
+
+
+def _settled(failed: Failed) -> "asyncio.Future[Outcome]":
+    future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+    future.set_result(Outcome(failed, 1))
+    return future
 
 
 def _position(record: Record) -> tuple[str, int, int, int | None]:

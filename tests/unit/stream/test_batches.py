@@ -1,0 +1,219 @@
+"""Batches that aiokafka cannot read, as its own fetcher reads them through ours."""
+
+import struct
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import cramjam
+import pytest
+from aiokafka import TopicPartition
+from aiokafka.consumer.fetcher import PartitionRecords
+from aiokafka.record.default_records import DefaultRecordBatchBuilder
+from aiokafka.record.legacy_records import LegacyRecordBatchBuilder
+from aiokafka.record.util import calc_crc32c, encode_varint
+
+from worker.stream import batches
+from worker.stream.batches import Batches, Unreadable
+
+CODECS = {"none": 0, "gzip": 1, "snappy": 2, "lz4": 3, "zstd": 4}
+CRC_AT, ATTRIBUTES_AT = 17, 21
+
+
+@pytest.fixture(autouse=True)
+def installed() -> None:
+    """Aiokafka reads through ours."""
+    batches.install()
+    Batches._wrong.clear()  # noqa: SLF001
+
+
+def batch(first: int, values: list[bytes], *, codec: int = 0, headers: Sequence[tuple[str, bytes | None]] = (), **extra: int) -> bytearray:
+    """A batch as a producer makes it, at this offset."""
+    options: dict[str, Any] = {"is_transactional": 0, "producer_id": -1, "producer_epoch": -1, "base_sequence": -1, **extra}
+    builder = DefaultRecordBatchBuilder(2, codec, batch_size=2**30, **options)
+    for number, value in enumerate(values):
+        builder.append(number, timestamp=1000 + number, key=b"k", value=value, headers=list(headers))
+    made = bytearray(builder.build())
+    struct.pack_into(">q", made, 0, first)
+    return made
+
+
+def seal(made: bytearray) -> bytearray:
+    """Give a batch that was changed the checksum of what it is now."""
+    struct.pack_into(">I", made, CRC_AT, calc_crc32c(bytes(made[ATTRIBUTES_AT:])))
+    return made
+
+
+def repack(made: bytearray, payload: bytes, *, codec: int) -> bytearray:
+    """The same batch with another compressed payload."""
+    changed = made[:61] + payload
+    struct.pack_into(">i", changed, 8, len(changed) - 12)
+    struct.pack_into(">h", changed, ATTRIBUTES_AT, codec)
+    return seal(changed)
+
+
+def answer(parts: Sequence[bytes | bytearray], *, start: int = 0, aborted: Sequence[tuple[int, int]] = ()) -> PartitionRecords:
+    """One answer of a broker, as the fetcher reads it: checksums checked, only what was committed."""
+    return PartitionRecords(
+        TopicPartition("t", 0), Batches(b"".join(parts)), aborted, start, None, None, check_crcs=True, isolation_level=1
+    )
+
+
+def read(*parts: bytes | bytearray, start: int = 0) -> tuple[list[tuple[int, Any, Any]], int]:
+    """Offset, value and headers of every record, and where the fetcher would read on."""
+    records = answer(parts, start=start)
+    found = [(record.offset, record.value, record.headers) for record in records]
+    return found, records.next_fetch_offset
+
+
+def test_a_header_name_that_is_no_text_is_carried_on() -> None:
+    """Its article is read, and so are all around it; in every compression."""
+    for codec in CODECS.values():
+        made = batch(10, [b"one", b"two"], codec=0, headers=[("na-me", b"v"), ("other", None)])
+        made = seal(bytearray(bytes(made).replace(b"na-me", b"na\xffme", 1)))
+        packers: dict[int, Callable[[bytes], Any]] = {
+            0: bytes,
+            1: lambda data: zlib.compress(data, wbits=31),
+            2: cramjam.snappy.compress_raw,
+            3: cramjam.lz4.compress,
+            4: cramjam.zstd.compress,
+        }
+        made = repack(made, bytes(packers[codec](bytes(made[61:]))), codec=codec)
+        found, position = read(batch(8, [b"a", b"b"]), made, batch(12, [b"c"]))
+        assert [(offset, value) for offset, value, _ in found] == [(8, b"a"), (9, b"b"), (10, b"one"), (11, b"two"), (12, b"c")]
+        assert found[2][2] == (("na\\xffme", b"v"), ("other", None))
+        assert found[3][2] == (("na-me", b"v"), ("other", None))
+        assert position == 13
+
+
+@pytest.mark.parametrize("codec", CODECS.values(), ids=CODECS)
+def test_every_compression_is_read(codec: int) -> None:
+    """What the builder packs comes out again, also a megabyte that packs well."""
+    values = [b"x" * 2**20, b"y", b""]
+    found, position = read(batch(0, values, codec=codec))
+    assert [value for _, value, _ in found] == values
+    assert position == 3
+
+
+@pytest.mark.parametrize("codec", [1, 2, 3, 4], ids=list(CODECS)[1:])
+def test_a_bomb_is_not_unpacked(codec: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A batch that unpacks to more than fits comes out whole and packed, as too large; what is behind it is read."""
+    monkeypatch.setattr(batches, "MOST_UNPACKED", 2 * 2**20)
+    bomb = batch(5, [bytes(3 * 2**20)], codec=codec)
+    found, position = read(bomb, batch(6, [b"behind"]))
+    assert [offset for offset, _, _ in found] == [5, 6]
+    assert isinstance(found[0][1], Unreadable)
+    assert found[0][1].failed.reason == "too_large"
+    assert found[0][1] == bytes(bomb)
+    assert (found[1][1], position) == (b"behind", 7)
+
+
+@pytest.mark.parametrize("codec", [1, 2, 3, 4, 7])
+def test_broken_compression_is_one_dead_letter(codec: int) -> None:
+    """Also a compression that nobody knows."""
+    broken = repack(batch(5, [b"a", b"b"]), b"\x00this is no compressed data", codec=codec)
+    found, position = read(batch(4, [b"before"]), broken, batch(7, [b"behind"]))
+    assert [offset for offset, _, _ in found] == [4, 5, 7]
+    assert found[1][1].failed.reason == "unreadable"
+    assert "offsets 5 to 6" in found[1][1].failed.error
+    assert position == 8
+
+
+def test_a_broken_record_leaves_those_before_it() -> None:
+    """The batch says three records and its bytes end in the second."""
+    made = batch(0, [b"first", b"second", b"third"])
+    cut = repack(made, bytes(made[61 : 61 + 20]), codec=0)
+    found, position = read(cut, batch(3, [b"behind"]))
+    assert [value for _, value, _ in found[:1]] == [b"first"]
+    assert [offset for offset, _, _ in found] == [0, 1, 3]
+    assert found[1][1].failed.reason == "unreadable"
+    assert position == 4
+
+
+def test_a_wrong_checksum_is_fetched_again_before_it_counts() -> None:
+    """Nothing behind it is handed out, nothing before it is lost; the third time it is a dead letter."""
+    good, bad, behind = batch(0, [b"a"]), batch(1, [b"b", b"c"]), batch(3, [b"d"])
+    bad[-3] ^= 0xFF
+    for _ in range(batches.TRIES - 1):
+        found, position = read(good, bad, behind)
+        assert [(offset, value) for offset, value, _ in found] == [(0, b"a")]
+        assert position == 1
+    found, position = read(bad, behind, start=1)
+    assert [offset for offset, _, _ in found] == [1, 3]
+    assert (found[0][1].failed.reason, position) == ("unreadable", 4)
+
+
+def test_a_batch_that_was_cut_off_is_fetched_again() -> None:
+    """Else aiokafka takes it for one that is too large for ever, and passes over its first offset."""
+    whole = batch(0, [b"a"])
+    assert not Batches(bytes(whole[:-1])).has_next()
+    assert Batches(bytes(whole[:-1])).size_in_bytes() == 0
+    assert Batches(bytes(whole)).size_in_bytes() == len(whole)
+    found, position = read(whole, batch(1, [b"b"])[:-1])
+    assert ([offset for offset, _, _ in found], position) == ([0], 1)
+
+
+@pytest.mark.parametrize(("magic", "codec"), [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2), (1, 3)])
+def test_old_formats_are_read(magic: int, codec: int) -> None:
+    """A broker upgraded for many years may still hold them."""
+    builder = LegacyRecordBatchBuilder(magic, codec, 2**20)
+    for number in range(3):
+        builder.append(number, timestamp=1000, key=b"k", value=b"v%d" % number)
+    made = bytearray(builder.build())
+    if codec:
+        struct.pack_into(">q", made, 0, 2)  # a broker gives the wrapper its last record's offset
+    found, position = read(made)
+    assert [(offset, value) for offset, value, _ in found] == [(0, b"v0"), (1, b"v1"), (2, b"v2")]
+    assert position == 3
+
+
+def test_aborted_transactions_and_markers_are_passed_over() -> None:
+    """Only what was committed comes out; the position moves behind the marker."""
+    theirs: dict[str, Any] = {"is_transactional": 1, "producer_id": 7, "producer_epoch": 0, "base_sequence": 0}
+    aborted, committed = batch(0, [b"no", b"no"], **theirs), batch(3, [b"yes"], **theirs)
+    parts = [aborted, _marker(2, commit=False), committed, _marker(4, commit=True)]
+    records = answer(parts, aborted=[(7, 0)])
+    assert [(record.offset, record.value) for record in records] == [(3, b"yes")]
+    assert records.next_fetch_offset == 5
+
+
+def _marker(offset: int, *, commit: bool) -> bytearray:
+    """A control batch as the transaction coordinator writes it."""
+    made = batch(offset, [b"x"], is_transactional=1, producer_id=7, producer_epoch=0, base_sequence=0)
+    key = struct.pack(">hh", 0, int(commit))
+    body = b"\x00\x00\x00" + bytes([len(key) << 1]) + key + bytes([6 << 1]) + b"\x00\x00\x00\x00\x00\x00" + b"\x00"
+    length = bytearray()
+    encode_varint(len(body), length.append)
+    return repack(made, bytes(length) + body, codec=0x10 | 0x20)
+
+
+def test_gzip_of_several_members_is_read() -> None:
+    """Some producers flush in the middle."""
+    both = zlib.compress(b"one", wbits=31) + zlib.compress(b"two", wbits=31)
+    assert batches.gunzip(both) == b"onetwo"
+    with pytest.raises(ValueError, match="ends too early"):
+        batches.gunzip(both[:-4])
+
+
+def test_snappy_in_blocks_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Java's producer writes Xerial's blocks."""
+    from aiokafka.codec import snappy_encode
+
+    packed = snappy_encode(b"word " * 20_000)
+    assert batches.unsnap(packed) == b"word " * 20_000
+    monkeypatch.setattr(batches, "MOST_UNPACKED", 1000)
+    with pytest.raises(batches.TooMuchError):
+        batches.unsnap(packed)
+
+
+def test_only_the_first_of_equal_answers_is_counted() -> None:
+    """Asking one answer again whether it has more is no new try."""
+
+    def asks() -> Iterator[bool]:
+        bad = batch(1, [b"b"])
+        bad[-3] ^= 0xFF
+        one = Batches(bytes(bad))
+        for _ in range(10):
+            yield one.has_next()
+
+    assert not any(asks())
