@@ -4,14 +4,13 @@ An agent that raises is restarted by Faust, and what its lanes held is skipped: 
 un-acked, and the articles are delivered again.
 """
 
-from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from faust.types import EventT, StreamT
 
 from worker import log
 from worker.stream.batches import Unreadable
-from worker.stream.consumer import StreamApp
+from worker.stream.consumer import Consumer, StreamApp
 from worker.stream.fatal import end
 from worker.stream.lane import Record
 
@@ -37,9 +36,14 @@ def add_agent(app: StreamApp, *, topic: str) -> None:
 
 async def _take(app: StreamApp, stream: StreamT[bytes], event: EventT[Any]) -> None:
     message = event.message
+
+    async def ack() -> None:
+        cast("Consumer", app.consumer).finished(message)
+        await stream.ack(event)
+
     await app.parts.lanes.put(
         record(message),
-        ack=partial(stream.ack, event),
+        ack=ack,
         wanted=lambda: message.generation_id == app.consumer_generation_id,
         failed=message.value.failed if isinstance(message.value, Unreadable) else None,
     )

@@ -118,6 +118,11 @@ class PatientClient(AIOKafkaClient):  # type: ignore[misc] # aiokafka has no typ
         shuffled = random.sample(list(nodes), len(nodes))
         return sorted(shuffled, key=lambda node: now - self.suspected.get(node, float("-inf")) < SUSPECT_SECONDS)
 
+    @property
+    def _get_conn_lock(self) -> contextlib.AbstractAsyncContextManager[None]:
+        """Not one lock for all brokers: a hung one would hold up the rest."""
+        return contextlib.nullcontext()
+
     async def _get_conn(self, node_id: Any, *, group: Any = ConnectionGroup.DEFAULT, no_hint: bool = False) -> Any:  # noqa: ANN401
         """Connect within seconds, and never wait for the connection to another broker; None when it cannot be had."""
         async with self.connecting.setdefault((node_id, group), asyncio.Lock()):
@@ -158,6 +163,5 @@ def patient(client: Any) -> PatientClient:  # noqa: ANN401 - an AIOKafkaClient
     client.suspected = {}
     client.late = {}
     client.connecting = {}
-    client._get_conn_lock = contextlib.nullcontext()  # noqa: SLF001 - one for all brokers: a hung one would hold up the rest
     ours: PatientClient = client
     return ours

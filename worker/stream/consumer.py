@@ -42,7 +42,7 @@ from worker.stream.member import persist
 from worker.stream.progress import Position, Progress
 
 if TYPE_CHECKING:
-    from faust.types import Message
+    from faust.types import ConsumerMessage, Message
 
 COMMIT_SECONDS = 5.0
 COMMIT_TIMEOUT_SECONDS = 15.0
@@ -139,7 +139,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         mine = {tp: offset for tp, offset in offsets.items() if tp in self.assignment()}
         try:
             async with asyncio.timeout(COMMIT_TIMEOUT_SECONDS):  # a topic that is gone would be tried for ever
-                await consumer.commit({tp: OffsetAndMetadata(offset, "") for tp, offset in mine.items()})
+                await consumer.commit({driver.ensure_aiokafka_TP(tp): OffsetAndMetadata(offset, "") for tp, offset in mine.items()})
         except (KafkaError, TimeoutError) as error:
             logger.warning("commit_failed", error=f"{type(error).__name__}: {error}")
             return False
@@ -165,18 +165,25 @@ class Consumer(driver.Consumer):
     def _parts(self) -> Parts:
         return cast("StreamApp", self.app).parts
 
-    def track_message(self, message: "Message") -> None:
-        """Note a record that is handed to the stream."""
-        super().track_message(message)
-        self.progress.handed_out(message)
+    def _to_message(self, tp: TP, record: Any) -> "ConsumerMessage":  # noqa: ANN401 - aiokafka has no types
+        """Note a record before anybody else has it: what lies in Faust's buffers is not done either."""
+        message = super()._to_message(tp, record)
+        read = self._read_offset[tp]
+        if read is None or message.offset >= read:  # else Faust drops it: it has been handed out before
+            self.progress.handed_out(message)
+        return message
 
     def ack(self, message: "Message") -> bool:
-        """Acknowledge, unless the message's generation is over."""
+        """Let Faust forget a message, unless its generation is over. Commits do not depend on it: see `finished`."""
         if message.generation_id != self.app.consumer_generation_id:
             self._unacked_messages.discard(message)
             return False
-        self.progress.acknowledged(message)
         return bool(super().ack(message))
+
+    def finished(self, message: "Message") -> None:
+        """Note that the broker has what became of a message. Faust's acknowledgements say less: it acks what it skips."""
+        if message.generation_id == self.app.consumer_generation_id:
+            self.progress.acknowledged(message)
 
     def rewind(self, tp: TP) -> None:
         """Take records of earlier offsets again: the log was cut off, or the topic deleted and made anew.

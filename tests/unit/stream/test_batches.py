@@ -9,15 +9,12 @@ import cramjam
 import pytest
 from aiokafka import TopicPartition
 from aiokafka.consumer.fetcher import PartitionRecords
-from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.legacy_records import LegacyRecordBatchBuilder
-from aiokafka.record.util import calc_crc32c, encode_varint
+from aiokafka.record.util import encode_varint
 
+from tests.faults.craft import CODECS, batch, repack, seal
 from worker.stream import batches
 from worker.stream.batches import Batches, Unreadable
-
-CODECS = {"none": 0, "gzip": 1, "snappy": 2, "lz4": 3, "zstd": 4}
-CRC_AT, ATTRIBUTES_AT = 17, 21
 
 
 @pytest.fixture(autouse=True)
@@ -25,31 +22,6 @@ def installed() -> None:
     """Aiokafka reads through ours."""
     batches.install()
     Batches._wrong.clear()  # noqa: SLF001
-
-
-def batch(first: int, values: list[bytes], *, codec: int = 0, headers: Sequence[tuple[str, bytes | None]] = (), **extra: int) -> bytearray:
-    """A batch as a producer makes it, at this offset."""
-    options: dict[str, Any] = {"is_transactional": 0, "producer_id": -1, "producer_epoch": -1, "base_sequence": -1, **extra}
-    builder = DefaultRecordBatchBuilder(2, codec, batch_size=2**30, **options)
-    for number, value in enumerate(values):
-        builder.append(number, timestamp=1000 + number, key=b"k", value=value, headers=list(headers))
-    made = bytearray(builder.build())
-    struct.pack_into(">q", made, 0, first)
-    return made
-
-
-def seal(made: bytearray) -> bytearray:
-    """Give a batch that was changed the checksum of what it is now."""
-    struct.pack_into(">I", made, CRC_AT, calc_crc32c(bytes(made[ATTRIBUTES_AT:])))
-    return made
-
-
-def repack(made: bytearray, payload: bytes, *, codec: int) -> bytearray:
-    """The same batch with another compressed payload."""
-    changed = made[:61] + payload
-    struct.pack_into(">i", changed, 8, len(changed) - 12)
-    struct.pack_into(">h", changed, ATTRIBUTES_AT, codec)
-    return seal(changed)
 
 
 def answer(parts: Sequence[bytes | bytearray], *, start: int = 0, aborted: Sequence[tuple[int, int]] = ()) -> PartitionRecords:
@@ -78,7 +50,7 @@ def test_a_header_name_that_is_no_text_is_carried_on() -> None:
             3: cramjam.lz4.compress,
             4: cramjam.zstd.compress,
         }
-        made = repack(made, bytes(packers[codec](bytes(made[61:]))), codec=codec)
+        made = repack(made, bytes(packers[codec](bytes(made[61:]))), attributes=codec)
         found, position = read(batch(8, [b"a", b"b"]), made, batch(12, [b"c"]))
         assert [(offset, value) for offset, value, _ in found] == [(8, b"a"), (9, b"b"), (10, b"one"), (11, b"two"), (12, b"c")]
         assert found[2][2] == (("na\\xffme", b"v"), ("other", None))
@@ -111,7 +83,7 @@ def test_a_bomb_is_not_unpacked(codec: int, monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.mark.parametrize("codec", [1, 2, 3, 4, 7])
 def test_broken_compression_is_one_dead_letter(codec: int) -> None:
     """Also a compression that nobody knows."""
-    broken = repack(batch(5, [b"a", b"b"]), b"\x00this is no compressed data", codec=codec)
+    broken = repack(batch(5, [b"a", b"b"]), b"\x00this is no compressed data", attributes=codec)
     found, position = read(batch(4, [b"before"]), broken, batch(7, [b"behind"]))
     assert [offset for offset, _, _ in found] == [4, 5, 7]
     assert found[1][1].failed.reason == "unreadable"
@@ -122,7 +94,7 @@ def test_broken_compression_is_one_dead_letter(codec: int) -> None:
 def test_a_broken_record_leaves_those_before_it() -> None:
     """The batch says three records and its bytes end in the second."""
     made = batch(0, [b"first", b"second", b"third"])
-    cut = repack(made, bytes(made[61 : 61 + 20]), codec=0)
+    cut = repack(made, bytes(made[61 : 61 + 20]), attributes=0)
     found, position = read(cut, batch(3, [b"behind"]))
     assert [value for _, value, _ in found[:1]] == [b"first"]
     assert [offset for offset, _, _ in found] == [0, 1, 3]
@@ -184,7 +156,7 @@ def _marker(offset: int, *, commit: bool) -> bytearray:
     body = b"\x00\x00\x00" + bytes([len(key) << 1]) + key + bytes([6 << 1]) + b"\x00\x00\x00\x00\x00\x00" + b"\x00"
     length = bytearray()
     encode_varint(len(body), length.append)
-    return repack(made, bytes(length) + body, codec=0x10 | 0x20)
+    return repack(made, bytes(length) + body, attributes=0x10 | 0x20)
 
 
 def test_gzip_of_several_members_is_read() -> None:
