@@ -194,7 +194,7 @@ QUALITY = [
 FAULTS = [
     Panel(
         "Dead letters by reason",
-        "invalid_…, empty_body, too_…: the sender. enrich_…, worker_crashed: us. output_too_large: the topic.",
+        "invalid_…, empty_body, too_…: the sender. enrich_…, worker_crashed: us. output_too_large: the topic. unreadable: a broken batch.",
         [(total("khabar_articles_dead_lettered_total", by="reason"), "{{reason}}")],
         "ops",
         stack=True,

@@ -157,7 +157,8 @@ def test_a_bomb_is_a_dead_letter(bench: Bench) -> None:
     bench.send(batch(0, [value("After.")]))
     until(lambda: bench.bodies() == ["After."])
     (letter,) = bench.dead_letters()
-    assert letter["reason"] == "too_large"
+    assert letter["reason"] == "unreadable"
+    assert "unpacks to more than" in letter["error"]
     assert bench.worker.resident_mib() < 1500
     until(lambda: bench.committed() == bench.end())
 

@@ -26,6 +26,7 @@ PROMISED = [
     "enrich_timeout",
     "worker_crashed",
     "output_too_large",
+    "unreadable",
 ]
 
 

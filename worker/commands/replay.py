@@ -28,6 +28,7 @@ from worker.records import DeadLetter, read_dead_letter
 from worker.settings import Settings
 
 FAILED = 1
+UNREADABLE = "unreadable"
 BATCH = 200
 """Dead letters sent between two commits: what an interrupted run leaves to be looked up."""
 POLL_MS = 1000
@@ -37,20 +38,23 @@ WAIT_SECONDS = 20.0
 
 
 def run(settings: Settings, *, reasons: Sequence[str], dry_run: bool) -> int:
-    """Put dead letters of these reasons (none named: all) back, or with ``dry_run`` count them.
+    """Put dead letters of these reasons (none named: all that hold an article) back, or with ``dry_run`` count them.
 
     Returns:
         Exit code: 0, or 1 when a dead letter could not be put back (a line each; it stays in its topic).
 
     Raises:
-        UserError: a reason that does not exist.
+        UserError: a reason that does not exist or cannot be replayed.
         BrokerError: topics are missing, or the broker refuses.
     """
     strange = [reason for reason in reasons if reason not in REASONS]
     if strange:
         message = f"{strange[0]!r} is no reason; choose from {', '.join(REASONS)}"
         raise UserError(message)
-    wanted = list(dict.fromkeys(reasons)) or list(REASONS)
+    if UNREADABLE in reasons:
+        message = f"{UNREADABLE!r} dead letters hold a broken record batch, not an article: they cannot be replayed"
+        raise UserError(message)
+    wanted = list(dict.fromkeys(reasons)) or [reason for reason in REASONS if reason != UNREADABLE]
     if dry_run:
         return _count(settings, wanted)
     return _Replay(settings, wanted).run()

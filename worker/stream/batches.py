@@ -30,10 +30,9 @@ from aiokafka.record.memory_records import _MemoryRecordsPy
 
 from worker import log
 from worker.enrich.job import Failed
-from worker.errors import Reason
 
 MOST_UNPACKED: Final = 128 * 2**20
-"""Bytes a batch may unpack to. A larger one is dead-lettered whole, ``too_large``."""
+"""Bytes a batch may unpack to. A larger one is dead-lettered whole, as it came."""
 USUAL_RATIO: Final = 16
 LEAST_BUFFER: Final = 2**20
 TRIES: Final = 3
@@ -55,9 +54,9 @@ class Unreadable(bytes):
     failed: Failed
 
 
-def _unreadable(raw: memoryview, *, reason: Reason, error: str) -> Unreadable:
+def _unreadable(raw: memoryview, error: str) -> Unreadable:
     made = Unreadable(raw)
-    made.failed = Failed(reason=reason, stage="consume", error=" ".join(error.split())[:300])
+    made.failed = Failed(reason="unreadable", stage="consume", error=" ".join(error.split())[:300])
     return made
 
 
@@ -99,7 +98,7 @@ class Batch:
     def __iter__(self) -> Iterator[Any]:
         """Records; one that stands for the rest where they cannot be read."""
         if not self.sound:
-            yield self._rest(self.base_offset, reason="unreadable", error="the batch's checksum is wrong")
+            yield self._rest(self.base_offset, error="the batch's checksum is wrong")
             return
         offset = self.base_offset
         count = 0
@@ -111,11 +110,11 @@ class Batch:
                     offset = record.offset + 1
                     yield record
             except TooMuchError as error:
-                yield self._rest(offset, reason="too_large", error=str(error))
+                yield self._rest(offset, error=str(error))
             except Exception as error:  # noqa: BLE001 - whatever the bytes make the reader raise
                 if isinstance(error, UnicodeDecodeError) and reader is not readers[-1]:
                     continue
-                yield self._rest(offset, reason="unreadable", error=f"{type(error).__name__}: {error}")
+                yield self._rest(offset, error=f"{type(error).__name__}: {error}")
             return
 
     def _lenient(self) -> Iterator[Any]:
@@ -125,10 +124,10 @@ class Batch:
         batch._buffer = _Lenient(batch._buffer)  # noqa: SLF001
         yield from batch
 
-    def _rest(self, offset: int, *, reason: Reason, error: str) -> SimpleNamespace:
+    def _rest(self, offset: int, *, error: str) -> SimpleNamespace:
         last = self._batch.next_offset - 1
-        logger.error("batch_unreadable", first=offset, last=last, bytes=len(self._raw), reason=reason, error=error)
-        value = _unreadable(self._raw, reason=reason, error=f"{error} (record batch of offsets {offset} to {last})")
+        logger.error("batch_unreadable", first=offset, last=last, bytes=len(self._raw), error=error)
+        value = _unreadable(self._raw, f"{error} (record batch of offsets {offset} to {last})")
         return SimpleNamespace(
             offset=max(offset, self.base_offset), timestamp=None, timestamp_type=None, key=None, value=value, headers=(), checksum=None
         )
