@@ -1,4 +1,4 @@
-"""``python -m tests.faults --cycles N --seed S [--brokers 1|3] [--minutes M]``: the long fault run (``make faults``)."""
+"""``python -m tests.faults --cycles N --seed S [--brokers 1|3] [--minutes M] [--soak]``: the long fault run (``make faults``)."""
 
 import argparse
 import sys
@@ -20,6 +20,7 @@ def main() -> int:
     parser.add_argument("--rate", type=float, default=15.0, help="articles a second")
     parser.add_argument("--models", choices=("light", "real"), default="light")
     parser.add_argument("--only", action="append", choices=[fault.name for fault in menu.MENU], help="only this fault; may be repeated")
+    parser.add_argument("--soak", action="store_true", help="no faults: load for --minutes, memory watched")
     parser.add_argument("--folder", type=Path, help="for logs and data; a temporary one by default")
     parser.add_argument("--out", type=Path, default=OUT)
     options = parser.parse_args()
@@ -36,6 +37,7 @@ def main() -> int:
         models=options.models,
         names=frozenset(options.only) if options.only else None,
         folder=options.folder,
+        soak=options.soak,
     )
     report = run.run(wanted, say=lambda line: print(line, flush=True))  # noqa: T201
     run.write(report, options.out)

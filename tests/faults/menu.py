@@ -51,7 +51,12 @@ def _worker_sigkill(rig: Rig) -> None:
 
 
 def _worker_sigterm(rig: Rig) -> None:
-    rig.dice.choice(rig.workers).signal(signal.SIGTERM)
+    """Once, or again while it drains."""
+    worker = rig.dice.choice(rig.workers)
+    worker.signal(signal.SIGTERM)
+    if rig.dice.random() < 0.5:
+        time.sleep(0.5)
+        worker.signal(signal.SIGTERM, again=True)
 
 
 def _workers_sigterm_together(rig: Rig) -> None:

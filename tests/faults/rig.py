@@ -42,6 +42,7 @@ class Options:
         models: ``light``, or ``real`` for the worker's own.
         names: only these faults.
         folder: of logs, broker data and poison marks; a temporary one if None.
+        soak: no faults: only load, and memory watched.
     """
 
     cycles: int
@@ -54,6 +55,7 @@ class Options:
     models: str = "light"
     names: frozenset[str] | None = None
     folder: Path | None = None
+    soak: bool = False
 
 
 class StuckError(Exception):

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.faults import menu, topics
+from tests.faults import menu, soak, topics
 from tests.faults.rig import DRAIN_SECONDS, Options, Rig, StuckError
 from tests.faults.verify import Verdict, verify
 from tests.hostile.checks import invalid
@@ -29,6 +29,7 @@ class Cycle:
         limit: what is promised; None where nothing is.
         at: seconds since the run began.
         missing: acknowledged articles without an outcome when the cycle ended.
+        memory: resident MiB of each worker with its processes when the cycle ended.
     """
 
     number: int
@@ -37,6 +38,7 @@ class Cycle:
     limit: float | None
     at: float
     missing: int = 0
+    memory: list[int] = field(default_factory=list)
 
     @property
     def late(self) -> bool:
@@ -55,6 +57,7 @@ class Report:
     kills: int = 0
     memory: list[float] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
+    samples: list[soak.Sample] = field(default_factory=list)
 
     @property
     def duplicates_allowed(self) -> int:
@@ -70,6 +73,7 @@ class Report:
         """Everything that breaks a promise."""
         found = [f"stuck: {self.stuck}"] if self.stuck else []
         found += [f"cycle {one.number} {one.faults}: {one.seconds} s to recover, {one.limit} promised" for one in self.cycles if one.late]
+        found += [f"soak: {line}" for line in soak.problems(self.samples)]
         found += [f"a worker ended badly: {end}" for end in self.bad_ends]
         if self.verdict.duplicates > self.duplicates_allowed:
             found.append(f"{self.verdict.duplicates} duplicates, {self.duplicates_allowed} allowed")
@@ -90,6 +94,8 @@ class Report:
             "recovery_seconds_max": max((one.seconds for one in alone if one.limit is not None and one.seconds is not None), default=0.0),
             "recoveries": _recoveries(alone),
             "memory_mib": [round(one) for one in self.memory],
+            "memory_mib_max": max((one for cycle in self.cycles for one in cycle.memory), default=0),
+            "soak": soak.summary(self.samples),
             "workers_ended": self.ends,
             "problems": self.problems(),
             "log": [asdict(one) for one in self.cycles],
@@ -113,7 +119,10 @@ def run(options: Options, *, say: Callable[[str], None] = print) -> Report:
         try:
             report.cycles.append(Cycle(0, ["topics missing at start"], rig.wait(time.time()), None, 0.0))
             say(f"topics missing at start: {report.cycles[0].seconds:.1f} s")
-            _cycles(rig, report, say=say)
+            if options.soak:
+                report.samples = soak.run(rig, minutes=options.minutes or soak.MINUTES, say=say)
+            else:
+                _cycles(rig, report, say=say)
         except StuckError as error:
             report.stuck = str(error)
             say(f"STUCK: {error}")
@@ -157,6 +166,7 @@ def _cycle(rig: Rig, cycle: Cycle, faults: Sequence[menu.Fault]) -> None:
             heal()
     rig.wait(time.time())
     cycle.missing = rig.missing()
+    cycle.memory = [round(worker.resident_mib()) for worker in rig.workers]
 
 
 def _verdict(rig: Rig) -> Verdict:

@@ -70,10 +70,12 @@ class Worker:
         self._environ["PYTHONPATH"] = str(build)
         self.signal(signal.SIGTERM)
 
-    def signal(self, number: signal.Signals) -> None:
-        """Send a signal; after SIGKILL and SIGTERM the end that follows is wanted."""
+    def signal(self, number: signal.Signals, *, again: bool = False) -> None:
+        """Send a signal; after SIGKILL and SIGTERM the end that follows is wanted. ``again``: not to the next process."""
         with self._lock:
-            if number in {signal.SIGKILL, signal.SIGTERM}:
+            if again and self._wanted_end is None:
+                return  # it has ended meanwhile
+            if number in {signal.SIGKILL, signal.SIGTERM} and not again:
                 self._wanted_end = (time.monotonic(), True)
             if self._process is not None and self._process.poll() is None:
                 self._process.send_signal(number)
@@ -129,6 +131,13 @@ class Worker:
             me = psutil.Process(self._process.pid) if self._process else None
             family = [me, *me.children(recursive=True)] if me else []
             return sum(process.memory_info().rss for process in family) / 2**20
+        except psutil.Error:
+            return 0.0
+
+    def own_mib(self) -> float:
+        """Resident memory of the worker's own process, without those below it, MiB."""
+        try:
+            return float(psutil.Process(self._process.pid).memory_info().rss / 2**20) if self._process else 0.0
         except psutil.Error:
             return 0.0
 

@@ -6,7 +6,6 @@ what was in flight is delivered again. SIGHUP: reload the models.
 """
 
 import asyncio
-import contextlib
 import os
 import signal
 import tempfile
@@ -226,6 +225,9 @@ def _interruptible(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, No
     task = loop.create_task(work)
 
     def stop() -> None:
+        if task.done():  # Faust, which has handlers of its own, has not begun: nothing is in flight
+            logger.info("stopped", while_doing="start")
+            leave(0)
         start_deadline(drain_timeout)
         task.cancel()
 
@@ -237,8 +239,4 @@ def _interruptible(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, No
         return False
     except BaseExceptionGroup as group:
         raise group.exceptions[0] from None
-    finally:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            with contextlib.suppress(ValueError):
-                loop.remove_signal_handler(number)
     return True
