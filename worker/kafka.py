@@ -1,4 +1,4 @@
-"""kafka-python clients made from `Settings`: what the commands use; the only file that imports kafka-python.
+"""kafka-python clients made from `Settings`: what the commands use; only `worker.kafka_reading` imports kafka-python too.
 
 Nothing is read from the environment here, nothing is logged: kafka-python prints its whole configuration, password
 included, at debug level, so its logger is cut off and only the last failure it saw is kept, to say why a broker
@@ -16,7 +16,7 @@ from kafka import errors as kafka_errors
 from kafka.net.sasl.oauth import AbstractTokenProvider
 from kafka.structs import OffsetAndMetadata, TopicPartition
 
-from worker import sasl
+from worker import kafka_reading, sasl
 from worker.errors import BrokerError
 from worker.settings import Settings
 
@@ -195,6 +195,7 @@ def consumer(settings: Settings, **options: Any) -> Iterator[Any]:  # noqa: ANN4
     """
     _quiet()
     defaults = {"enable_auto_commit": False, "auto_offset_reset": "earliest", "allow_auto_create_topics": False}
+    kafka_reading.install()
     with refusals(settings):
         client = kafka.KafkaConsumer(**security(settings), **(defaults | options))
         try:

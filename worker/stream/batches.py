@@ -7,14 +7,13 @@ forgets what it had read before it in the same answer, and then passes over the 
 - a batch with a wrong checksum is fetched again, since the fault may be the line's; when it stays wrong, or its
   compression or structure is broken, or it unpacks to more than fits, its bytes are handed over as one `Unreadable`,
   which becomes a dead letter;
-- decompression stops at `MOST_UNPACKED`: a megabyte of zstd can unpack to terabytes.
+- decompression stops at `worker.packing.MOST_UNPACKED`: a megabyte of zstd can unpack to terabytes.
 
 `install` puts these in the place of aiokafka's own.
 """
 
 import struct
-import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import islice
 from types import SimpleNamespace
 from typing import Any, Final
@@ -24,17 +23,13 @@ import aiokafka.record._crecords.default_records
 import aiokafka.record._crecords.legacy_records
 import aiokafka.record.default_records
 import aiokafka.record.legacy_records
-import cramjam
 from aiokafka.record.default_records import _DefaultRecordBatchPy
 from aiokafka.record.memory_records import _MemoryRecordsPy
 
-from worker import log
+from worker import log, packing
 from worker.enrich.job import Failed
+from worker.packing import Lenient, TooMuchError
 
-MOST_UNPACKED: Final = 128 * 2**20
-"""Bytes a batch may unpack to. A larger one is dead-lettered whole, as it came."""
-USUAL_RATIO: Final = 16
-LEAST_BUFFER: Final = 2**20
 TRIES: Final = 3
 """So often a batch with a wrong checksum is read before it is taken for broken."""
 MOST_REMEMBERED: Final = 1000
@@ -42,10 +37,6 @@ _NEWEST_FORMAT: Final = 2
 _MAGIC = struct.Struct(">q8xb")  # base offset, length and leader epoch or checksum, magic
 
 logger = log.get()
-
-
-class TooMuchError(ValueError):
-    """The batch unpacks to more than `MOST_UNPACKED`."""
 
 
 class Unreadable(bytes):
@@ -58,18 +49,6 @@ def _unreadable(raw: memoryview, error: str) -> Unreadable:
     made = Unreadable(raw)
     made.failed = Failed(reason="unreadable", stage="consume", error=" ".join(error.split())[:300])
     return made
-
-
-class _Lenient(bytearray):
-    """A buffer whose text is read whatever its bytes are."""
-
-    def __getitem__(self, where: Any) -> Any:  # noqa: ANN401 - an index or a slice
-        part = super().__getitem__(where)
-        return _Lenient(part) if isinstance(where, slice) else part
-
-    def decode(self, encoding: str = "utf-8", errors: str = "backslashreplace") -> str:
-        """Read text, stray bytes as backslash, x and their number."""
-        return super().decode(encoding, errors)
 
 
 class Batch:
@@ -121,7 +100,7 @@ class Batch:
         """Read it again, header names that are no text included."""
         batch = _DefaultRecordBatchPy(self._raw)
         batch._maybe_uncompress()  # noqa: SLF001 - then its text is read through ours
-        batch._buffer = _Lenient(batch._buffer)  # noqa: SLF001
+        batch._buffer = Lenient(batch._buffer)  # noqa: SLF001
         yield from batch
 
     def _rest(self, offset: int, *, error: str) -> SimpleNamespace:
@@ -173,99 +152,13 @@ class Batches(_MemoryRecordsPy):  # type: ignore[misc] # final for its author's 
         return self._wrong[place] >= TRIES and batch.next_offset > batch.base_offset
 
 
-def _too_much() -> TooMuchError:
-    return TooMuchError(f"the batch unpacks to more than {MOST_UNPACKED} bytes")
-
-
-def gunzip(payload: Any) -> bytes:  # noqa: ANN401 - any buffer
-    """Unpack gzip, one member or several.
-
-    Raises:
-        TooMuchError: it is more than `MOST_UNPACKED`.
-        zlib.error: it is no gzip.
-    """
-    rest = bytes(payload)
-    unpacked: list[bytes] = []
-    room = MOST_UNPACKED + 1
-    while rest:
-        member = zlib.decompressobj(wbits=31)
-        unpacked.append(member.decompress(rest, room))
-        room -= len(unpacked[-1])
-        if room <= 0:
-            raise _too_much()
-        if not member.eof:
-            message = "gzip ends too early"
-            raise ValueError(message)
-        rest = member.unused_data
-    return b"".join(unpacked)
-
-
-def _bounded(unpack: Callable[[bytes, bytearray], int]) -> Callable[[Any], bytes]:
-    """Unpack into a buffer of the usual size, and into the largest where that is too small."""
-
-    def decode(payload: Any) -> bytes:  # noqa: ANN401 - any buffer
-        packed = bytes(payload)
-        for size in (min(MOST_UNPACKED, max(LEAST_BUFFER, USUAL_RATIO * len(packed))), MOST_UNPACKED):
-            buffer = bytearray(size)
-            try:
-                return bytes(memoryview(buffer)[: unpack(packed, buffer)])
-            except cramjam.DecompressionError as error:
-                if "whole buffer" not in str(error) and "too small" not in str(error):
-                    raise
-        raise _too_much()
-
-    return decode
-
-
-def unsnap(payload: Any) -> bytes:  # noqa: ANN401 - any buffer
-    """Unpack snappy, raw or in Xerial's blocks: each block says first how long it will be.
-
-    Raises:
-        TooMuchError: it is more than `MOST_UNPACKED`.
-        cramjam.DecompressionError: it is no snappy.
-    """
-    packed = memoryview(bytes(payload))
-    blocks = [packed]
-    if bytes(packed[:8]) == b"\x82SNAPPY\x00":
-        blocks, place = [], 16
-        while place < len(packed):
-            (length,) = struct.unpack_from(">i", packed, place)
-            if length < 0:
-                message = f"a snappy block of {length} bytes"
-                raise ValueError(message)
-            blocks.append(packed[place + 4 : place + 4 + length])
-            place += 4 + length
-    if sum(map(_announced, blocks)) > MOST_UNPACKED:
-        raise _too_much()
-    return b"".join(bytes(cramjam.snappy.decompress_raw(bytes(block))) for block in blocks)
-
-
-def _announced(block: memoryview) -> int:
-    """Unpacked length, a little-endian varint at the front."""
-    length = shift = 0
-    for byte in block[:5]:
-        length |= (byte & 0x7F) << shift
-        if byte < 0x80:  # noqa: PLR2004 - the last byte of a varint
-            break
-        shift += 7
-    return length
-
-
 def install() -> None:
     """Let aiokafka read batches through this module; a second call changes nothing."""
     aiokafka.consumer.fetcher.MemoryRecords = Batches
-    codecs = {
-        "gzip_decode": gunzip,
-        "snappy_decode": unsnap,
-        "lz4_decode": _bounded(cramjam.lz4.decompress_into),
-        "zstd_decode": _bounded(cramjam.zstd.decompress_into),
-    }
     for module in (
         aiokafka.record._crecords.default_records,  # noqa: SLF001 - each holds its own names of the four
         aiokafka.record._crecords.legacy_records,  # noqa: SLF001
         aiokafka.record.default_records,
         aiokafka.record.legacy_records,
     ):
-        for name, decode in codecs.items():
-            if hasattr(module, name):
-                setattr(module, name, decode)
+        packing.teach(module)

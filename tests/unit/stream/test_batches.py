@@ -13,6 +13,7 @@ from aiokafka.record.legacy_records import LegacyRecordBatchBuilder
 from aiokafka.record.util import encode_varint
 
 from tests.faults.craft import CODECS, batch, repack, seal
+from worker import packing
 from worker.stream import batches
 from worker.stream.batches import Batches, Unreadable
 
@@ -70,7 +71,7 @@ def test_every_compression_is_read(codec: int) -> None:
 @pytest.mark.parametrize("codec", [1, 2, 3, 4], ids=list(CODECS)[1:])
 def test_a_bomb_is_not_unpacked(codec: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """A batch that unpacks to more than fits comes out whole and packed, ; what is behind it is read."""
-    monkeypatch.setattr(batches, "MOST_UNPACKED", 2 * 2**20)
+    monkeypatch.setattr(packing, "MOST_UNPACKED", 2 * 2**20)
     bomb = batch(5, [bytes(3 * 2**20)], codec=codec)
     found, position = read(bomb, batch(6, [b"behind"]))
     assert [offset for offset, _, _ in found] == [5, 6]
@@ -158,25 +159,6 @@ def _marker(offset: int, *, commit: bool) -> bytearray:
     length = bytearray()
     encode_varint(len(body), length.append)
     return repack(made, bytes(length) + body, attributes=0x10 | 0x20)
-
-
-def test_gzip_of_several_members_is_read() -> None:
-    """Some producers flush in the middle."""
-    both = zlib.compress(b"one", wbits=31) + zlib.compress(b"two", wbits=31)
-    assert batches.gunzip(both) == b"onetwo"
-    with pytest.raises(ValueError, match="ends too early"):
-        batches.gunzip(both[:-4])
-
-
-def test_snappy_in_blocks_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Java's producer writes Xerial's blocks."""
-    from aiokafka.codec import snappy_encode
-
-    packed = snappy_encode(b"word " * 20_000)
-    assert batches.unsnap(packed) == b"word " * 20_000
-    monkeypatch.setattr(batches, "MOST_UNPACKED", 1000)
-    with pytest.raises(batches.TooMuchError):
-        batches.unsnap(packed)
 
 
 def test_only_the_first_of_equal_answers_is_counted() -> None:
