@@ -5,6 +5,7 @@ imported inside the verbs, so that ``khabar --help`` answers at once.
 """
 
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -53,6 +54,7 @@ def worker() -> None:
     - `khabar topics create --partitions 6`
     - `KHABAR_BROKERS=kafka:9092 khabar worker`
     """
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))  # until the worker has its own: nothing has been begun
     from worker.stream.app import run
 
     run(settings())

@@ -32,7 +32,7 @@ class Status:
         self._dead_lettered = 0
 
     def met(self, condition: str) -> None:
-        """Note that a condition of ``/ready`` (``models``, ``topics``, ``partitions``, ``brake`` …) holds."""
+        """Note that a condition of ``/ready`` (``models``, ``topics``, ``partitions``, ``group``, ``brake`` …) holds."""
         with self._lock:
             self._waiting_for.discard(condition)
 

@@ -188,6 +188,18 @@ class Cluster:
         message = f"{len(self.brokers)} brokers did not come up within {seconds:.0f} s: see {self.brokers[0].log}"
         raise TimeoutError(message)
 
+    def answers(self, broker: Broker) -> bool:
+        """Whether a broker answers a client, and counts itself among the cluster's brokers."""
+        if not listens(broker.behind):
+            return False
+        with contextlib.suppress(KafkaError, OSError):
+            client = KafkaAdminClient(bootstrap_servers=[f"127.0.0.1:{broker.direct}"], bootstrap_timeout_ms=2000, request_timeout_ms=2000)
+            try:
+                return any(one["broker_id"] == broker.node for one in client.describe_cluster()["brokers"])
+            finally:
+                client.close()
+        return False
+
     def stop(self) -> None:
         """End every broker and wait; harmless when they are gone."""
         for broker in self.brokers:

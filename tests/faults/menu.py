@@ -1,6 +1,6 @@
 """Every fault the rig knows: a function that does it, and may hand back what ends it.
 
-A fault returns when it has happened and the clock of the recovery may start: a broker that comes back, when it listens
+A fault returns when it has happened and the clock of the recovery may start: a broker that comes back, when it answers
 again; one of three that is gone, when it is gone.
 """
 
@@ -17,7 +17,7 @@ from typing import NamedTuple
 from kafka import TopicPartition
 
 from tests.faults import topics
-from tests.faults.cluster import REPOSITORY, Broker, listens
+from tests.faults.cluster import REPOSITORY, Broker
 from tests.faults.rig import Rig
 
 Heal = Callable[[], None]
@@ -268,10 +268,8 @@ def _after(seconds: float, act: Callable[[], object]) -> Heal:
 
 
 def _launch(rig: Rig, broker: Broker) -> None:
-    """Start a broker again and wait until it listens."""
+    """Start a broker again and wait until it has returned: it listens long before it answers."""
     rig.cluster.launch(broker)
     deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        if listens(broker.direct):
-            return
+    while time.monotonic() < deadline and not rig.cluster.answers(broker):
         time.sleep(0.1)

@@ -24,6 +24,7 @@ STUCK_SECONDS = 120.0
 LONGEST_SECONDS = 600.0
 """When the articles fed after a fault are not out by then, it is stuck too, whatever else comes."""
 DRAIN_SECONDS = 25.0
+READY_SECONDS = 60.0
 GROUP = "khabar"
 
 
@@ -163,6 +164,12 @@ class Rig:
     def missing(self) -> int:
         """Acknowledged articles whose outcome the tail has not seen."""
         return sum(1 for fed in self.feeder.acknowledged.copy() if fed.number not in self.tail.seen)
+
+    def wait_for_workers(self) -> None:
+        """Wait until every worker is ready again, so that the next fault meets all of them; no error when one stays away."""
+        deadline = time.monotonic() + READY_SECONDS
+        while time.monotonic() < deadline and not all(worker.ready() for worker in self.workers):
+            time.sleep(POLL_SECONDS)
 
     def settle(self) -> None:
         """Wait until nothing is missing any more; no error when something stays missing: the verifier says what."""

@@ -10,7 +10,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
 
 from tests.faults.cluster import UNCLOSED, Cluster, available
-from worker.stream.consumer import ConsumerThread
+from worker.stream.reader import ConsumerThread
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(300), pytest.mark.filterwarnings(UNCLOSED)]
 

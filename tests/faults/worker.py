@@ -1,7 +1,11 @@
 """``python -m tests.faults.worker``: the worker as ``khabar worker`` runs it, with the rig's own enricher in its processes."""
 
 import os
+import signal
 import sys
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))  # as the command does
 
 from worker.errors import UserError
 from worker.settings import Settings

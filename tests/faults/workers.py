@@ -1,13 +1,16 @@
 """Worker processes of the rig: started, watched, started again when they end, as Kubernetes would."""
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
 import threading
 import time
+import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 
 import psutil
@@ -115,6 +118,12 @@ class Worker:
         end = Ended(self.name, process.returncode, wanted=True, seconds=time.monotonic() - began)
         self.ended.append(end)
         return end
+
+    def ready(self) -> bool:
+        """Whether it says so."""
+        with contextlib.suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{self.port}/ready", timeout=2) as answer:
+            return bool(answer.status == HTTPStatus.OK)
+        return False
 
     def children(self) -> list[psutil.Process]:
         """Its enricher processes: the grandchildren below the fork server."""

@@ -199,6 +199,8 @@ def test_a_stop_with_the_broker_gone_ends_within_its_deadline(tmp_path: Path) ->
             send(topics, [b"SLEEP 0.1"] * 200)
             read(topics, 3)
             gone.stop()
+            wait_for(lambda: worker.get("/ready") == (503, "waiting for: group\n"))
+            assert worker.get("/live")[0] == 200
             start = time.monotonic()
             assert worker.terminate() == 75
             assert time.monotonic() - start < 4 + 3

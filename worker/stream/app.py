@@ -28,7 +28,7 @@ from worker.stream.consumer import Consumer, StreamApp
 from worker.stream.delivery import Delivery
 from worker.stream.fatal import leave
 from worker.stream.fence import Fence
-from worker.stream.health import start_deadline, watch_lag
+from worker.stream.health import start_deadline, watch_lag, watch_membership
 from worker.stream.lane import Flow, Lanes, Partition
 from worker.stream.pool import Pool
 from worker.stream.reload import Reload
@@ -186,6 +186,9 @@ def run_stream(settings: Settings, status: Status, pool: Pool) -> NoReturn:
     async def watch() -> None:
         await watch_lag(parts.lag, status)
 
+    async def watch_group() -> None:
+        await watch_membership(parts.fence.is_open, status)
+
     async def on_drained(*_: Any, **__: Any) -> None:  # noqa: ANN401 - a Faust signal's arguments
         parts.lanes.release("stopped")
         await pool.stop()
@@ -195,6 +198,7 @@ def run_stream(settings: Settings, status: Status, pool: Pool) -> NoReturn:
 
     parts.app.task(watch)
     parts.app.task(reload_when_asked)
+    parts.app.task(watch_group)
     parts.app.on_before_shutdown.connect(on_drained)
     try:
         Worker(parts.app, reload=reload, drain_timeout=settings.drain_timeout, loop=loop).execute_from_commandline()

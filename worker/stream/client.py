@@ -128,11 +128,14 @@ class PatientClient(AIOKafkaClient):  # type: ignore[misc] # aiokafka has no typ
         async with self.connecting.setdefault((node_id, group), asyncio.Lock()):
             try:
                 async with asyncio.timeout(QUICK_SECONDS if self._trusted(node_id) else PROBE_SECONDS):
-                    return await super()._get_conn(node_id, group=group, no_hint=no_hint)
+                    connection = await super()._get_conn(node_id, group=group, no_hint=no_hint)
             except TimeoutError:
                 self._suspect(node_id, "connect", group)
                 self.force_metadata_update()
                 return None
+            if connection is None:
+                self.suspected[node_id] = time.monotonic()  # it is down: ask others first
+            return connection
 
     def _trusted(self, node_id: Any) -> bool:  # noqa: ANN401
         return time.monotonic() - self.suspected.get(node_id, float("-inf")) >= SUSPECT_SECONDS

@@ -22,9 +22,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import faust
-from aiokafka.consumer.group_coordinator import GroupCoordinator
-from aiokafka.errors import ConsumerStoppedError, KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
-from aiokafka.structs import OffsetAndMetadata
+from aiokafka.errors import MessageSizeTooLargeError, RecordListTooLargeError
 from faust.exceptions import ProducerSendError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
@@ -32,21 +30,18 @@ from faust.types import TP
 from worker import log
 from worker.enrich.job import Headers
 from worker.status import Status
-from worker.stream import batches
 from worker.stream.brake import Brake
 from worker.stream.client import patient
 from worker.stream.delivery import TooLargeError
 from worker.stream.fence import Fence
 from worker.stream.lane import Lanes
-from worker.stream.member import persist
 from worker.stream.progress import Position, Progress
+from worker.stream.reader import ConsumerThread
 
 if TYPE_CHECKING:
     from faust.types import ConsumerMessage, Message
 
 COMMIT_SECONDS = 5.0
-COMMIT_TIMEOUT_SECONDS = 15.0
-FETCH_RETRY_SECONDS = 1.0
 SHARE_OF_REBALANCE = 0.7
 """What is left of the rebalance timeout is for committing and joining again."""
 
@@ -60,91 +55,6 @@ class Parts(Protocol):
     brake: Brake
     fence: Fence
     status: Status
-
-
-class ConsumerThread(driver.AIOKafkaConsumerThread):
-    """Runs aiokafka's consumer in its thread: our client, our reader of batches, and a group member that never gives up."""
-
-    consumer: "Consumer"
-    _last: dict[TP, int]
-
-    def _create_worker_consumer(self, transport: Any) -> Any:  # noqa: ANN401 - aiokafka has no types
-        """Make the client; only what was committed is read from transactional producers."""
-        batches.install()
-        self._last = {}
-        consumer = super()._create_worker_consumer(transport)
-        consumer._isolation_level = "read_committed"  # noqa: SLF001 - Faust sets it for exactly-once only
-        patient(consumer._client)  # noqa: SLF001
-        return consumer
-
-    async def on_start(self) -> None:
-        """Start the client and listen to its heartbeats."""
-        await super().on_start()
-        coordinator = self._ensure_consumer()._coordinator  # noqa: SLF001 - aiokafka tells nobody of its heartbeats
-        if isinstance(coordinator, GroupCoordinator):
-            persist(coordinator, cast("StreamApp", self.app).parts.fence)
-
-    async def seek_to_committed(self) -> Mapping[TP, int]:
-        """Go to the committed offsets; where there is none, to the beginning.
-
-        What was fetched before a rebalance is dropped, and aiokafka leaves a partition that nobody has committed yet
-        where it is: behind the dropped records, which would then never be read.
-        """
-        committed: Mapping[TP, int] = await super().seek_to_committed()
-        never = [tp for tp, offset in committed.items() if not offset]
-        if never:
-            await self.seek_to_beginning(*never)
-        self._last = {}
-        return committed
-
-    def expelled(self) -> bool:
-        """Whether the coordinator does not know this member any more."""
-        return bool(self._ensure_consumer()._coordinator.generation == driver.DEFAULT_GENERATION_ID)  # noqa: SLF001
-
-    async def _fetch_records(self, consumer: Any, active_partitions: set[TP], *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
-        """Take what was fetched; note where the client stands before, and when it went back."""
-        self._note_positions(consumer)
-        try:
-            records = await super()._fetch_records(consumer, active_partitions, *args, **kwargs)
-        except KafkaError as error:
-            if isinstance(error, ConsumerStoppedError):
-                raise
-            logger.warning("fetch_failed", error=f"{type(error).__name__}: {error}")  # a right taken away, say
-            await asyncio.sleep(FETCH_RETRY_SECONDS)
-            return {}
-        for tp, batch in (records or {}).items():
-            if batch[0].offset <= self._last.get(tp, -1):
-                logger.warning("partition_rewound", topic=tp.topic, partition=tp.partition, offset=batch[0].offset, behind=self._last[tp])
-                self.consumer.loop.call_soon_threadsafe(self.consumer.rewind, tp)
-            self._last[tp] = batch[-1].offset
-        return records
-
-    def _note_positions(self, consumer: Any) -> None:  # noqa: ANN401
-        """All records fetched earlier have been handed out by now: Faust asks again only then."""
-        if not self.consumer.flow_active:
-            return
-        subscription = consumer._subscription.subscription  # noqa: SLF001
-        assignment = subscription.assignment if subscription else None
-        if assignment is None or not assignment.active:
-            return
-        generation = consumer._coordinator.generation  # noqa: SLF001
-        for tp in assignment.tps:
-            state = assignment.state_value(tp)
-            if state.has_valid_position:
-                self.consumer.positions[tp] = Position(generation, state.position)
-
-    async def _commit(self, offsets: Mapping[TP, int]) -> bool:
-        """Commit, or say that it could not be done: the next commit tries again. Faust's own ends the worker."""
-        consumer = self._ensure_consumer()
-        mine = {tp: offset for tp, offset in offsets.items() if tp in self.assignment()}
-        try:
-            async with asyncio.timeout(COMMIT_TIMEOUT_SECONDS):  # a topic that is gone would be tried for ever
-                await consumer.commit({driver.ensure_aiokafka_TP(tp): OffsetAndMetadata(offset, "") for tp, offset in mine.items()})
-        except (KafkaError, TimeoutError) as error:
-            logger.warning("commit_failed", error=f"{type(error).__name__}: {error}")
-            return False
-        self.tp_last_committed_at.update(dict.fromkeys(mine, time.monotonic()))
-        return True
 
 
 class Consumer(driver.Consumer):

@@ -12,6 +12,7 @@ from worker.stream.lane import Partition
 LAG_SECONDS = 3.0
 """Seconds between two measurements of the lag."""
 ANSWER_SECONDS = 10.0
+MEMBERSHIP_SECONDS = 1.0
 GRACE_SECONDS = 15.0
 """Between ``/live`` failing and the worker ending itself, for those that nobody probes."""
 
@@ -48,6 +49,16 @@ async def watch_lag(measure: Measure, status: Status) -> None:
             await asyncio.sleep(GRACE_SECONDS)
             if status.stalled_for():
                 end("stalled", code=UNACKED_EXIT_CODE)
+
+
+async def watch_membership(is_member: Callable[[], bool], status: Status) -> None:
+    """Let ``/ready`` fail while the group may have given this worker's partitions away: the broker is out of reach."""
+    while True:
+        if is_member():
+            status.met("group")
+        else:
+            status.unmet("group")
+        await asyncio.sleep(MEMBERSHIP_SECONDS)
 
 
 def start_deadline(seconds: float) -> None:

@@ -48,6 +48,26 @@ def test_lag_is_shown_and_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     assert seen[: len(expected)] == expected
 
 
+def test_a_worker_out_of_reach_of_its_group_is_not_ready(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Until the coordinator answers again."""
+    monkeypatch.setattr(health, "MEMBERSHIP_SECONDS", 0.001)
+    answers = [True, False, True]
+    seen: list[list[str]] = []
+    status = Status(stall_timeout=300)
+    for condition in ("models", "topics", "partitions"):
+        status.met(condition)
+
+    def is_member() -> bool:
+        seen.append(status.not_ready())
+        if not answers:
+            raise asyncio.CancelledError
+        return answers.pop(0)
+
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(health.watch_membership(is_member, status))
+    assert seen == [[], [], ["group"], []]
+
+
 def run(program: str) -> subprocess.CompletedProcess[str]:
     """Run a program of its own."""
     environ = {**os.environ, "PYTHONPATH": str(Path(metrics.__file__).parents[1])}
