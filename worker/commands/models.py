@@ -73,7 +73,7 @@ def pull(settings: Settings, *, languages: Sequence[str]) -> None:
 
 
 def train(  # noqa: PLR0913 - the command has this many options
-    *, data: Path, out: Path, preset: str, seed: int, start: Path | None, epochs: float
+    *, data: Path, out: Path, preset: str, seed: int, start: Path | None = None, epochs: float = 0.0
 ) -> None:
     """Train a bundled model anew.
 

@@ -32,7 +32,7 @@ def agreed(scores: NDArray[np.float32], groups: NDArray[np.intp], *, share: floa
         groups: (words,) number of the group a word belongs to, from 0 on; a word on its own has a group to itself.
         share: of the mean, 0 to 1.
     """
-    logs = scores - scores.max(1, keepdims=True)
+    logs: NDArray[np.float32] = scores - scores.max(1, keepdims=True)
     logs -= np.log(np.exp(logs).sum(1, keepdims=True))
     counts = np.bincount(groups)
     repeated = np.flatnonzero(counts[groups] > 1)

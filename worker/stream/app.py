@@ -6,11 +6,8 @@ what was in flight is delivered again. SIGHUP: reload the models.
 """
 
 import asyncio
-import os
 import signal
-import tempfile
 from collections.abc import Coroutine, Mapping
-from pathlib import Path
 from typing import Any, NoReturn, cast
 
 import faust
@@ -121,7 +118,6 @@ def make_app(settings: Settings) -> StreamApp:
         TableManager=Tables,  # resumes after a rebalance however slow the coordinator is
         web_enabled=False,
         autodiscover=False,
-        datadir=Path(tempfile.gettempdir()) / f"khabar-{os.getpid()}",
         store="memory://",
     )
 

@@ -247,5 +247,8 @@ class StreamApp(faust.App):
     def _new_producer_transport(self) -> Transport:
         return Transport(self.conf.broker_producer, self)
 
+    def _create_directories(self) -> None:
+        """There are no tables: nothing is written to disk, and nothing is left behind."""
+
     def _on_rebalance_when_stopped(self) -> None:
         """Do not close the client: it has to commit and leave the group first; `Consumer.on_partitions_revoked` does the rest."""

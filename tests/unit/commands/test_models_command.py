@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from worker.commands import models
-from worker.errors import UserError
+from worker.errors import ModelError, UserError
 from worker.nlp import models as found
 from worker.nlp import pull
 from worker.nlp.models import Check, ModelRow
@@ -98,4 +98,10 @@ def test_training_gets_what_was_asked(monkeypatch: pytest.MonkeyPatch, tmp_path:
     recipe = SimpleNamespace(train=lambda **options: asked.append(options))
     monkeypatch.setitem(sys.modules, "worker.nlp.train.run", recipe)
     models.train(data=tmp_path, out=tmp_path / "out", preset="fast", seed=7)
-    assert asked == [{"data": tmp_path, "out": tmp_path / "out", "preset": "fast", "seed": 7}]
+    assert asked == [{"data": tmp_path, "out": tmp_path / "out", "preset": "fast", "seed": 7, "start": None, "epochs": 0.0}]
+
+
+def test_training_goes_on_from_sound_files_only(tmp_path: Path) -> None:
+    """A directory that is no model of ours is refused before anything else."""
+    with pytest.raises(ModelError, match=r"card\.json: cannot be read"):
+        models.train(data=tmp_path, out=tmp_path, preset="fast", seed=1, start=tmp_path)

@@ -15,8 +15,13 @@ from worker.enrich.text import fold
 from worker.nlp import models, pipeline
 from worker.nlp.official import Official
 from worker.nlp.pieces import Pieces
+from worker.nlp.tagger import Tagger
 from worker.nlp.train import corpora, encoder, run, vocabulary
+from worker.nlp.train.average import from_state
 from worker.nlp.train.clitics import main as learn_clitics
+from worker.nlp.train.data import Example
+from worker.nlp.train.scoring import score
+from worker.nlp.train.shipped import read_shipped
 from worker.settings import Settings
 
 EVERY_WORD = 200
@@ -168,6 +173,26 @@ def test_the_same_seed_gives_the_same_model(made: dict[str, Path], data: Path) -
     again = run.train(data=data, out=data.parent / "again", preset="accurate", seed=3)
     assert card(again)["files"] == card(made["accurate"])["files"]
     assert card(again)["inputs"] == card(made["accurate"])["inputs"]
+
+
+def test_a_shipped_model_can_be_gone_on_from(made: dict[str, Path], data: Path) -> None:
+    """Its files give back the weights that they were rounded from, the next model differs from it and names it on its card."""
+    start = made["accurate"]
+    state, pieces = read_shipped(start)
+    text = [["Ingrid", "met", "Omar", "in", "Cairo"], ["زار", "سامر", "القاهرة"]]
+    examples = [Example(words, ["O"] * len(words), "en/toy") for words in text]
+    floats = score(from_state(state, heads=tiny.HEADS, epsilon=run.EPSILON), examples, pieces, groups=[[0], [1]])
+    tagger = Tagger.load(start)
+    for words, scores in zip(text, floats, strict=True):
+        [window] = tagger._windows([[words]])  # noqa: SLF001 - tags alone would hide differences
+        assert np.abs(tagger._run([window])[0][window.firsts] - scores).max() < 0.1 * np.abs(scores).max()  # noqa: SLF001
+    before = {f"an earlier khabar-accurate/{name}": entry["sha256"] for name, entry in card(start)["files"].items()}
+    further = run.train(data=data, out=data.parent / "further", preset="accurate", seed=4, start=start, epochs=0.5)
+    assert card(further)["inputs"].items() >= before.items()
+    assert card(further)["files"]["model.onnx"]["sha256"] != card(start)["files"]["model.onnx"]["sha256"]
+    anew = run.train(data=data, out=data.parent / "anew", preset="accurate", seed=4, start=start)
+    assert kept(anew) == kept(start)
+    assert Tagger.load(anew).tag([text]) == tagger.tag([text])
 
 
 def test_names_of_people_cities_and_countries_choose_pieces(tmp_path: Path) -> None:
