@@ -1,8 +1,8 @@
 """Logs: one JSON line (or one readable line) an event, from our code and from every library alike.
 
 Libraries repeat themselves when a broker is gone (aiokafka: 80 lines a second), so each place in their code may speak a
-few times per window; what was held back is counted in its next line. Our own events are never held back. Article text
-is no log field above ``debug``.
+few times per window; what was held back is counted in its next line. So may our own event of an outage, which comes
+from every article in flight; no other event of ours is ever held back. Article text is no log field above ``debug``.
 """
 
 import logging
@@ -18,24 +18,29 @@ from worker.settings import LogFormat, LogLevel
 WINDOW_SECONDS = 10.0
 LINES_PER_WINDOW = 3
 OWN = "khabar"
+_REPEATED = frozenset({"publish_retry"})
+"""Events of ours that many articles cause at once."""
 _CHATTY = ("faust", "mode", "worker", "aiokafka", "asyncio", "aiohttp", "stanza", "kafka")
 """Libraries; our subclasses of Faust's services log under ``worker``, in Faust's words."""
 
 
 class RepeatFilter(logging.Filter):
-    """Lets each place in a library's code log ``LINES_PER_WINDOW`` times in ``WINDOW_SECONDS``."""
+    """Lets each place in a library's code, and each repeated event of ours, log ``LINES_PER_WINDOW`` times in ``WINDOW_SECONDS``."""
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
         """Use ``clock`` (seconds, monotonic) as the time."""
         super().__init__()
         self._clock = clock
-        self._places: dict[tuple[str, int], tuple[float, int]] = {}
+        self._places: dict[tuple[str, int | str], tuple[float, int]] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Tell whether the record may pass; the first after a silence carries ``suppressed``."""
+        place: tuple[str, int | str] = (record.pathname, record.lineno)
         if record.name == OWN or record.name.startswith(OWN + "."):
-            return True
-        place = (record.pathname, record.lineno)
+            event = record.msg.get("event") if isinstance(record.msg, dict) else None  # structlog's, before it is rendered
+            if event not in _REPEATED:
+                return True
+            place = (OWN, event)
         now = self._clock()
         start, count = self._places.get(place, (now, 0))
         if now - start >= WINDOW_SECONDS:
@@ -65,7 +70,7 @@ def configure(*, level: LogLevel, form: LogFormat) -> None:
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.addFilter(RepeatFilter())
-    handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=[*shared, _suppressed], processors=_render(form)))
+    handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=[_suppressed, *_render(form)]))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.getLevelName(level.upper()))

@@ -85,3 +85,20 @@ def test_a_library_that_repeats_itself_is_held_back() -> None:
     later = record("aiokafka", 10)
     assert repeats.filter(later)
     assert later.__dict__["suppressed"] == 100 - LINES_PER_WINDOW
+
+
+def test_our_event_of_an_outage_is_held_back_too(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every article in flight says it; a dead letter's line is never held back."""
+    now = [0.0]
+    monkeypatch.setattr(RepeatFilter.__init__, "__kwdefaults__", {"clock": lambda: now[0]})
+    log.configure(level="info", form="json")
+    for offset in range(100):
+        log.get().warning("publish_retry", offset=offset)
+        log.get().warning("dead_lettered", offset=offset)
+    now[0] += WINDOW_SECONDS
+    log.get().warning("publish_retry", offset=100)
+    said = lines(capsys)
+    assert [line["offset"] for line in said if line["event"] == "dead_lettered"] == list(range(100))
+    retries = [line for line in said if line["event"] == "publish_retry"]
+    assert [line["offset"] for line in retries] == [*range(LINES_PER_WINDOW), 100]
+    assert [line.get("suppressed") for line in retries] == [None] * LINES_PER_WINDOW + [100 - LINES_PER_WINDOW]

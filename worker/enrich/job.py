@@ -84,11 +84,13 @@ class Failed(Struct, array_like=True, tag=True, frozen=True):
         reason: the dead letter's slug.
         stage: where it failed.
         error: one line for people.
+        article_id: the article's id; None: it was never read.
     """
 
     reason: Reason
     stage: str
     error: str
+    article_id: str | None = None
 
 
 class _Decoded(NamedTuple):
@@ -146,7 +148,8 @@ def _enrich(batch: Sequence[_Decoded], enricher: Enricher) -> dict[int, Done | F
             return {index: result for item in batch for index, result in _enrich([item], enricher).items()}
         stage = error.stage if isinstance(error, ArticleError) else "enrich"
         message = " ".join(f"{type(error).__name__}: {error}".split())[:_MAX_ERROR]
-        return {batch[0].position: Failed(reason="enrich_failed", stage=stage, error=message)}
+        identity = _article_id(batch[0].decoded.article, batch[0].job)
+        return {batch[0].position: Failed(reason="enrich_failed", stage=stage, error=message, article_id=identity)}
 
 
 def _done(item: _Decoded, enrichment: Enrichment, entity_models: Sequence[Model]) -> Done:
@@ -182,15 +185,25 @@ def _done(item: _Decoded, enrichment: Enrichment, entity_models: Sequence[Model]
     )
 
 
+def unread_id(key: bytes | None, *, topic: str, partition: int, offset: int) -> str:
+    """The id of an article that has none of its own: its key's text, else its record's position."""
+    return key_text(key) or f"{topic}/{partition}/{offset}"
+
+
+def key_text(key: bytes | None) -> str | None:
+    """A record's key where it is text and not blank. Numbers and UUIDs in binary are no text."""
+    try:
+        text = (key or b"").decode()
+    except UnicodeDecodeError:
+        return None
+    return None if "\0" in text or is_blank(text) else text
+
+
 def _article_id(article: RawArticle, job: Job) -> str:
-    """The sender's id, else the key where it is text, else the record's position. Numbers and UUIDs in binary are no text."""
+    """The sender's id, else what it is called without one."""
     if article.id and not is_blank(article.id):
         return article.id
-    try:
-        key = (job.key or b"").decode()
-    except UnicodeDecodeError:
-        key = ""
-    return f"{job.topic}/{job.partition}/{job.offset}" if "\0" in key or is_blank(key) else key
+    return unread_id(job.key, topic=job.topic, partition=job.partition, offset=job.offset)
 
 
 def _event_id(job: Job, models: Sequence[Model]) -> str:

@@ -10,6 +10,7 @@ import random
 import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -19,7 +20,11 @@ from worker.errors import KhabarError, OutputTooLargeError
 from worker.records import DEAD_LETTER_SCHEMA, DeadLetter, Source
 from worker.settings import Settings
 from worker.status import Status
+from worker.stream.about import about
 from worker.stream.pool import Outcome
+
+if TYPE_CHECKING:
+    from worker.stream.lane import Record
 
 Send = Callable[[str, bytes | None, bytes | None, Headers], Awaitable[object]]
 """Topic, key, value, headers; returns when the broker has acknowledged. Raises `TooLargeError`, or anything else to be retried."""
@@ -33,6 +38,13 @@ logger = log.get()
 
 class TooLargeError(KhabarError):
     """The broker, or the client before it, refuses a record for its size."""
+
+
+class _Output(NamedTuple):
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
 
 
 class Delivery:
@@ -70,13 +82,13 @@ class Delivery:
         try:
             await self._publish(job, outcome.result)
         except OutputTooLargeError as error:
-            await self._dead_letter(job, Failed(reason=error.reason, stage=error.stage, error=str(error)), attempts=outcome.attempts)
+            failed = Failed(reason=error.reason, stage=error.stage, error=str(error), article_id=outcome.result.article_id)
+            await self._dead_letter(job, failed, attempts=outcome.attempts)
 
-    async def tombstone(self, key: bytes | None, headers: Headers, *, topic: str, partition: int, offset: int) -> None:
+    async def tombstone(self, record: "Record") -> None:
         """Pass a null value on under the same key; without one, under the id its article would have had."""
-        await self._acknowledged(
-            self._settings.output_topic, f"{topic}/{partition}/{offset}".encode() if key is None else key, None, headers
-        )
+        key = f"{record.topic}/{record.partition}/{record.offset}".encode() if record.key is None else record.key
+        await self._acknowledged(record, _Output(self._settings.output_topic, key, None, record.headers))
         metrics.TOMBSTONES.inc()
         self._status.progressed()
 
@@ -85,7 +97,8 @@ class Delivery:
             message = f"enriched article of {len(done.value)} bytes: above KHABAR_MAX_OUTPUT_BYTES={self._settings.max_output_bytes}"
             raise OutputTooLargeError(message)
         try:
-            await self._acknowledged(self._settings.output_topic, done.key, done.value, done.headers)
+            output = _Output(self._settings.output_topic, done.key, done.value, done.headers)
+            await self._acknowledged(job, output, article_id=done.article_id)
         except TooLargeError as error:
             message = f"enriched article of {len(done.value)} bytes refused: {error}"
             raise OutputTooLargeError(message) from error
@@ -106,27 +119,29 @@ class Delivery:
             ("khabar.error.stage", failed.stage.encode()),
             ("khabar.error.source", source.encode()),
         ]
-        topic = self._settings.dead_letter_topic
+        named = about(job, failed.article_id)
+        letter = _Output(self._settings.dead_letter_topic, job.key, encode_dead_letter(job, failed, attempts=attempts), headers)
         try:
-            await self._acknowledged(topic, job.key, encode_dead_letter(job, failed, attempts=attempts), headers)
+            await self._acknowledged(job, letter, article_id=failed.article_id)
         except TooLargeError:
-            logger.warning("dead_letter_without_value", stage=failed.stage, reason=failed.reason, source=source, bytes=len(job.value))
-            await self._insist(topic, job, failed, headers, attempts=attempts)
+            logger.warning("dead_letter_without_value", **named, stage=failed.stage, reason=failed.reason, bytes=len(job.value))
+            await self._insist(job, failed, letter, attempts=attempts)
         metrics.ARTICLES_DEAD_LETTERED.labels(reason=failed.reason).inc()
         self._status.dead_lettered()
-        where = {"topic": job.topic, "partition": job.partition, "offset": job.offset}
-        logger.warning("dead_lettered", stage=failed.stage, reason=failed.reason, attempts=attempts, **where)
+        logger.warning("dead_lettered", **named, stage=failed.stage, reason=failed.reason, attempts=attempts)
 
-    async def _insist(self, topic: str, job: Job, failed: Failed, headers: Headers, *, attempts: int) -> None:
+    async def _insist(self, job: Job, failed: Failed, letter: _Output, *, attempts: int) -> None:
         """Send a dead letter without the value; if key and headers alone are too large for the broker, without those too."""
         try:
-            await self._acknowledged(topic, job.key, encode_dead_letter(job, failed, attempts=attempts, whole=False), headers)
+            value = encode_dead_letter(job, failed, attempts=attempts, whole=False)
+            await self._acknowledged(job, letter._replace(value=value), article_id=failed.article_id)
         except TooLargeError:
             bare = msgspec.structs.replace(job, key=None, headers=[])
-            await self._acknowledged(topic, None, encode_dead_letter(bare, failed, attempts=attempts, whole=False), headers)
+            value = encode_dead_letter(bare, failed, attempts=attempts, whole=False)
+            await self._acknowledged(job, letter._replace(key=None, value=value), article_id=failed.article_id)
 
-    async def _acknowledged(self, topic: str, key: bytes | None, value: bytes | None, headers: Headers) -> None:
-        """Send until the broker acknowledges.
+    async def _acknowledged(self, source: "Job | Record", output: _Output, *, article_id: str | None = None) -> None:
+        """Send what became of ``source`` until the broker acknowledges.
 
         Raises:
             TooLargeError: it never will.
@@ -135,7 +150,7 @@ class Delivery:
         while True:
             await self._permit()
             try:
-                await self._send(topic, key, value, headers)
+                await self._send(*output)
             except TooLargeError:
                 raise
             except Exception as error:  # noqa: BLE001 - whatever the client raises, the article must not be lost
@@ -143,7 +158,8 @@ class Delivery:
                 attempt += 1
                 metrics.PUBLISH_RETRIES.inc()
                 if attempt & (attempt - 1) == 0:  # 1, 2, 4, 8 …: an outage is no reason to flood the log
-                    logger.warning("publish_retry", topic=topic, attempt=attempt, error=_line(error), stage="publish")
+                    why = {"stage": "publish", "reason": "unacknowledged", "error": _line(error)}
+                    logger.warning("publish_retry", **about(source, article_id), **why, to=output.topic, attempt=attempt)
                 await self._sleep(pause)
             else:
                 return

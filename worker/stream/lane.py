@@ -213,7 +213,7 @@ class Lanes:
     async def _deliver(self, entry: _Entry) -> None:
         record, job = entry.record, entry.job
         if job is None or entry.outcome is None:
-            await self._delivery.tombstone(record.key, record.headers, topic=record.topic, partition=record.partition, offset=record.offset)
+            await self._delivery.tombstone(record)
             return
         outcome = await self._brake.judge(entry.outcome.result(), since=entry.releases, retry=lambda: self._pool.run(job))
         await self._delivery.deliver(job, outcome)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from worker import log, metrics
 from worker.enrich.job import Done, Failed, Job
 from worker.settings import Settings
+from worker.stream.about import about
 from worker.stream.child import DEFAULT_FACTORY, Served
 from worker.stream.process import EnricherProcess, ProcessLostError
 from worker.stream.slot import Slot
@@ -228,12 +229,11 @@ class Pool:
 
     def _note_loss(self, batch: Sequence[_Item], error: ProcessLostError) -> None:
         if len(batch) > 1:
-            logger.warning("batch_lost", articles=len(batch), reason=error.reason)
+            logger.warning("batch_lost", stage="enrich", articles=len(batch), reason=error.reason)
             return
         item = batch[0]
         item.lost_alone += 1
-        where = {"topic": item.job.topic, "partition": item.job.partition, "offset": item.job.offset}
-        logger.warning("article_broke_process", stage="enrich", reason=error.reason, times=item.lost_alone, **where)
+        logger.warning("article_broke_process", **about(item.job), stage="enrich", reason=error.reason, times=item.lost_alone)
         if item.lost_alone >= ATTEMPTS_ALONE:
             reason: Reason = "enrich_timeout" if error.reason == "timeout" else "worker_crashed"
             what = {"timeout": "took too long", "memory": "took too much memory", "crashed": "ended its process"}[error.reason]

@@ -179,11 +179,13 @@ def test_size_limit_is_the_settings() -> None:
 
 def test_only_the_culprit_fails() -> None:
     """Where a batch fails each article runs alone, and the one that fails alone says why, in one line."""
-    results = enrich(job("One is fine here."), job("Poison is in this one."), job("Two is fine here."), fails_on="Poison")
+    poisoned = job(b'{"id": "a-2", "body": "Poison is in this one."}')
+    results = enrich(job("One is fine here."), poisoned, job("Two is fine here."), fails_on="Poison")
     assert [type(result) for result in results] == [Done, Failed, Done]
     culprit = results[1]
     assert isinstance(culprit, Failed)
     assert (culprit.reason, culprit.stage, culprit.error) == ("enrich_failed", "enrich", "ValueError: cannot read Poison")
+    assert culprit.article_id == "a-2"
 
 
 def test_results_travel_as_msgpack() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.stream.fakes import FakeBroker, done, failed, job
+from tests.unit.stream.fakes import FakeBroker, done, failed, job, record
 from worker import metrics
 from worker.settings import Settings
 from worker.status import Status
@@ -128,7 +128,7 @@ def test_a_dead_letter_too_large_for_the_broker_goes_without_its_value(limit: in
 def test_a_tombstone_is_passed_on(key: bytes | None, expected: bytes) -> None:
     """A null value under the same key, headers carried on; without a key, under the id the article would have had."""
     broker = FakeBroker()
-    run(broker, lambda delivery: delivery.tombstone(key, [("t", b"1")], topic="in", partition=2, offset=5))
+    run(broker, lambda delivery: delivery.tombstone(record(5, partition=2, key=key, value=None, headers=[("t", b"1")])))
     assert broker.sent == [(ENRICHED, expected, None, [("t", b"1")])]
 
 
