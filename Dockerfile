@@ -14,11 +14,11 @@ WORKDIR /build
 COPY requirements/ requirements/
 # torch's headers, test helpers and compilers serve people who build extensions; the import shows that nothing else went
 RUN python -m venv /opt/khabar \
-    && requirements/install.sh /opt/khabar/bin/python runtime \
+    && requirements/install.sh /opt/khabar/bin/python runtime otel \
     && rm -rf /opt/khabar/lib/python3.11/site-packages/torch/include \
               /opt/khabar/lib/python3.11/site-packages/torch/test \
     && find /opt/khabar/lib/python3.11/site-packages/torch/bin -type f ! -name torch_shm_manager -delete \
-    && /opt/khabar/bin/python -c "import stanza, onnxruntime"
+    && /opt/khabar/bin/python -c "import stanza, onnxruntime, opentelemetry.sdk.trace"
 RUN python -m venv tools \
     && tools/bin/python -m pip install --quiet --no-deps --require-hashes --requirement requirements/build.txt
 COPY pyproject.toml README.md LICENSE ./

@@ -118,7 +118,9 @@ def _event_headers() -> Node:
             "ce_subject": _text("The article's id."),
             "ce_time": _text("The raw record's timestamp, RFC 3339.", format="date-time"),
             "content-type": _text("Form of the value.", const="application/json"),
-            "traceparent": _text("W3C trace context, carried on from the raw record."),
+            "traceparent": _text(
+                "W3C trace context, carried on from the raw record; where it has none and traces are on, that of the sending."
+            ),
         },
         required=["ce_specversion", "ce_id", "ce_source", "ce_type", "content-type"],
     )
@@ -131,6 +133,7 @@ def _error_headers() -> Node:
             "khabar.error.stage": _text("Where it failed."),
             "khabar.error.source": _text("Topic, partition and offset of the raw record, `/` between.", pattern="/[0-9]+/[0-9]+$"),
             "content-type": _text("Form of the value.", const="application/json"),
+            "traceparent": _text("W3C trace context of the sending, where traces are on. The raw record's own stands in the letter."),
         },
         required=["content-type", "khabar.error.reason", "khabar.error.stage", "khabar.error.source"],
     )

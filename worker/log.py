@@ -17,10 +17,12 @@ from worker.settings import LogFormat, LogLevel
 
 WINDOW_SECONDS = 10.0
 LINES_PER_WINDOW = 3
+SELDOM = ("opentelemetry.", 600.0, 1)
+"""Its exporter repeats itself for as long as a collector is away: prefix, window in seconds, lines in it."""
 OWN = "khabar"
 _REPEATED = frozenset({"publish_retry"})
 """Events of ours that many articles cause at once."""
-_CHATTY = ("faust", "mode", "worker", "aiokafka", "asyncio", "aiohttp", "stanza", "kafka")
+_CHATTY = ("faust", "mode", "worker", "aiokafka", "asyncio", "aiohttp", "stanza", "kafka", "opentelemetry", "urllib3")
 """Libraries; our subclasses of Faust's services log under ``worker``, in Faust's words."""
 
 
@@ -41,14 +43,16 @@ class RepeatFilter(logging.Filter):
             if event not in _REPEATED:
                 return True
             place = (OWN, event)
+        prefix, *seldom = SELDOM
+        window, most = seldom if record.name.startswith(prefix) else (WINDOW_SECONDS, LINES_PER_WINDOW)
         now = self._clock()
         start, count = self._places.get(place, (now, 0))
-        if now - start >= WINDOW_SECONDS:
-            if count > LINES_PER_WINDOW:
-                record.suppressed = count - LINES_PER_WINDOW
+        if now - start >= window:
+            if count > most:
+                record.suppressed = count - most
             start, count = now, 0
         self._places[place] = (start, count + 1)
-        return count < LINES_PER_WINDOW
+        return count < most
 
 
 def configure(*, level: LogLevel, form: LogFormat) -> None:
@@ -97,4 +101,5 @@ def _render(form: LogFormat) -> list[Any]:
     clean = structlog.stdlib.ProcessorFormatter.remove_processors_meta
     if form == "json":
         return [clean, structlog.processors.format_exc_info, structlog.processors.JSONRenderer(ensure_ascii=False)]
-    return [clean, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+    plain = structlog.dev.plain_traceback  # the default shows local variables: articles
+    return [clean, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)]

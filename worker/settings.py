@@ -18,6 +18,7 @@ SecurityProtocol = Literal["PLAINTEXT", "SSL", "SASL_SSL", "SASL_PLAINTEXT"]
 SaslMechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 LogFormat = Literal["json", "text"]
+TraceExport = Literal["off", "otlp"]
 
 
 def _cores() -> int:
@@ -78,6 +79,7 @@ class Settings:
     ssl_keyfile: str = _row("", "PEM file of its private key.")
     log_level: LogLevel = _row("info", "`debug`, `info`, `warning` or `error`.")
     log_format: LogFormat = _row("json", "`json` or `text`.")
+    traces: TraceExport = _row("off", "`otlp` sends OpenTelemetry spans where the `OTEL_*` variables say; it needs the extra `otel`.")
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> "Settings":

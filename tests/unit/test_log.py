@@ -10,6 +10,7 @@ import structlog
 
 from worker import log
 from worker.log import LINES_PER_WINDOW, WINDOW_SECONDS, RepeatFilter
+from worker.settings import LogFormat
 
 
 @pytest.fixture(autouse=True)
@@ -70,6 +71,24 @@ def test_text_is_readable_too(capsys: pytest.CaptureFixture[str]) -> None:
     assert "listening" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("form", ["json", "text"])
+def test_a_traceback_shows_no_article(form: LogFormat, capsys: pytest.CaptureFixture[str]) -> None:
+    """Where it went wrong, but not the values of local variables."""
+    log.configure(level="info", form=form)
+
+    def enrich(article: str) -> None:
+        raise ValueError(len(article))
+
+    try:
+        enrich("ثلاثون " * 3)
+    except ValueError as error:
+        log.get().critical("lane", exc_info=error)
+    said = capsys.readouterr().err
+    assert "ValueError" in said
+    assert "enrich" in said
+    assert "ثلاثون ثلاثون" not in said
+
+
 def test_a_library_that_repeats_itself_is_held_back() -> None:
     """A few lines a window from each place; the next one tells how many were held back. Ours always pass."""
     now = [0.0]
@@ -85,6 +104,18 @@ def test_a_library_that_repeats_itself_is_held_back() -> None:
     later = record("aiokafka", 10)
     assert repeats.filter(later)
     assert later.__dict__["suppressed"] == 100 - LINES_PER_WINDOW
+
+
+def test_a_collector_that_is_away_is_mentioned_now_and_then() -> None:
+    """Its exporter has something to say every second for as long as it is away."""
+    now = [0.0]
+    repeats = RepeatFilter(clock=lambda: now[0])
+    passed = []
+    for now[0] in range(1200):  # twenty minutes
+        record = logging.LogRecord("opentelemetry.exporter.otlp", logging.WARNING, "http.py", 10, "gone", None, None)
+        if repeats.filter(record):
+            passed.append((now[0], getattr(record, "suppressed", None)))
+    assert passed == [(0, None), (600, 599)]
 
 
 def test_our_event_of_an_outage_is_held_back_too(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -84,6 +84,7 @@ def test_variables_are_read_as_their_types() -> None:
         ({"KHABAR_SESSION_TIMEOUT": "soon"}, "is not a number"),
         ({"KHABAR_SESSION_TIMEOUT": "nan"}, "below"),
         ({"KHABAR_LOG_LEVEL": "loud"}, "choose one of debug, info, warning, error"),
+        ({"KHABAR_TRACES": "jaeger"}, "choose one of off, otlp"),
         ({"KHABAR_SECURITY_PROTOCOL": "TLS"}, "choose one of PLAINTEXT, SSL"),
         ({"KHABAR_BROKERS": " , "}, "KHABAR_BROKERS is empty"),
         ({"KHABAR_BROKERS": "kafka"}, "'kafka' is not host:port"),

@@ -6,22 +6,25 @@ what was in flight is delivered again. SIGHUP: reload the models.
 """
 
 import asyncio
+import math
+import os
 import signal
+import time
 from collections.abc import Coroutine, Mapping
-from typing import Any, NoReturn, cast
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 import faust
-from faust.types import TP
+from faust.types import TP, RecordMetadata
 
 from worker import __version__, log, metrics
 from worker.enrich.job import Headers
 from worker.settings import Settings
 from worker.status import Status
-from worker.stream import connect
+from worker.stream import connect, otlp
 from worker.stream.agent import add_agent
 from worker.stream.brake import Brake
 from worker.stream.child import DEFAULT_FACTORY
-from worker.stream.consumer import Consumer, StreamApp
+from worker.stream.consumer import Consumer, Producer, StreamApp
 from worker.stream.delivery import Delivery
 from worker.stream.fatal import leave
 from worker.stream.fence import Fence
@@ -31,6 +34,9 @@ from worker.stream.pool import Pool
 from worker.stream.reload import Reload
 from worker.stream.resume import Tables
 
+if TYPE_CHECKING:  # needs the extra `otel`
+    from worker.stream.traces import Traces
+
 logger = log.get()
 
 MAX_POLL_INTERVAL_SECONDS = 604800.0
@@ -39,6 +45,10 @@ MOST_FETCHED_BYTES = 2**20
 """Of a partition at a time; a single larger record is fetched all the same (KIP-74)."""
 REBALANCE_SPARE_SECONDS = 10.0
 """Joining the group is answered when its slowest member has handed over."""
+FLUSH_SECONDS = 3.0
+"""For the last spans, when all else has been done …"""
+MARGIN_SECONDS = 2.0
+"""… and so much before the deadline, for the rest of the way out."""
 REQUEST_OVERHEAD_BYTES = 2**20
 """Room for headers, keys and framing beside the largest value."""
 
@@ -46,7 +56,7 @@ REQUEST_OVERHEAD_BYTES = 2**20
 class Parts:
     """Everything the stream is made of, wired together."""
 
-    def __init__(self, settings: Settings, status: Status, pool: Pool) -> None:
+    def __init__(self, settings: Settings, status: Status, pool: Pool, traces: "Traces | None" = None) -> None:
         """Make the parts that need no running app."""
         self.settings = settings
         self.status = status
@@ -55,7 +65,8 @@ class Parts:
         self.brake = Brake(share=settings.brake_share, articles=settings.brake_articles, status=status)
         self.app = make_app(settings)
         self.app.parts = self
-        self.delivery = Delivery(settings, send=self._send, status=status, permit=self.fence.opened)
+        send = self._send if traces is None else traces.sending(self._send)
+        self.delivery = Delivery(settings, send=send, status=status, permit=self.fence.opened)
         self.lanes = Lanes(
             pool=pool,
             delivery=self.delivery,
@@ -65,12 +76,13 @@ class Parts:
                 pause=lambda partition: self.app.consumer.on_buffer_full(TP(*partition)),
                 resume=lambda partition: self.app.consumer.on_buffer_drop(TP(*partition)),
             ),
+            traces=traces,
         )
         add_agent(self.app, topic=settings.input_topic)
 
-    async def _send(self, topic: str, key: bytes | None, value: bytes | None, headers: Headers) -> None:
-        producer: Any = self.app.producer  # our own, see StreamApp
-        await producer.send_acknowledged(topic, key, value, headers)
+    async def _send(self, topic: str, key: bytes | None, value: bytes | None, headers: Headers) -> RecordMetadata:
+        producer = cast("Producer", self.app.producer)
+        return await producer.send_acknowledged(topic, key, value, headers)
 
     async def lag(self) -> Mapping[Partition, int]:
         """Articles of each assigned partition that are not acknowledged yet."""
@@ -131,10 +143,16 @@ class Worker(faust.Worker):
         self.spinner = None
         self._reload = reload
         self._drain_timeout = drain_timeout
+        self._ends_by = math.inf
+
+    def seconds_left(self) -> float:
+        """Until the deadline of the stop; infinite while nobody has asked for one."""
+        return self._ends_by - time.monotonic()
 
     def _schedule_shutdown(self, signal: signal.Signals) -> None:
         if not self._signal_stop_time:
             logger.info("stopping", signal=signal.name, drain_timeout=self._drain_timeout)
+            self._ends_by = time.monotonic() + self._drain_timeout
             start_deadline(self._drain_timeout)
             self._reload.close()
         super()._schedule_shutdown(signal)
@@ -155,19 +173,20 @@ def run(settings: Settings, *, factory: str = DEFAULT_FACTORY) -> NoReturn:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until there is something to reload
     log.configure(level=settings.log_level, form=settings.log_format)
     logger.info("starting", version=__version__, **dict(settings.rows()))
+    traces = otlp.make(settings, os.environ)
     status = Status(stall_timeout=settings.stall_timeout)
     web = WebServer(settings, status, metrics.REGISTRY)
     web.start()
     logger.info("listening", url=web.url)
     pool = Pool(settings, factory=factory)
     try:
-        run_stream(settings, status, pool)
+        run_stream(settings, status, pool, traces)
     finally:
         pool.close()
         web.stop()
 
 
-def run_stream(settings: Settings, status: Status, pool: Pool) -> NoReturn:
+def run_stream(settings: Settings, status: Status, pool: Pool, traces: "Traces | None" = None) -> NoReturn:
     """Run everything but the web server; see `run`."""
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
@@ -177,7 +196,7 @@ def run_stream(settings: Settings, status: Status, pool: Pool) -> NoReturn:
         logger.info("stopped", while_doing="start")
         pool.close()
         leave(0)  # nothing is in flight, and a thread may still wait for the fork server's imports
-    parts = Parts(settings, status, pool)
+    parts = Parts(settings, status, pool, traces)
 
     async def watch() -> None:
         await watch_lag(parts.lag, status)
@@ -196,9 +215,12 @@ def run_stream(settings: Settings, status: Status, pool: Pool) -> NoReturn:
     parts.app.task(reload_when_asked)
     parts.app.task(watch_group)
     parts.app.on_before_shutdown.connect(on_drained)
+    worker = Worker(parts.app, reload=reload, drain_timeout=settings.drain_timeout, loop=loop)
     try:
-        Worker(parts.app, reload=reload, drain_timeout=settings.drain_timeout, loop=loop).execute_from_commandline()
+        worker.execute_from_commandline()
     finally:
+        if traces is not None:  # the group has been left: nobody waits for these spans
+            traces.close(min(FLUSH_SECONDS, worker.seconds_left() - MARGIN_SECONDS))
         logger.info("stopped")
 
 

@@ -39,7 +39,7 @@ from worker.stream.progress import Position, Progress
 from worker.stream.reader import ConsumerThread
 
 if TYPE_CHECKING:
-    from faust.types import ConsumerMessage, Message
+    from faust.types import ConsumerMessage, Message, RecordMetadata
 
 COMMIT_SECONDS = 5.0
 SHARE_OF_REBALANCE = 0.7
@@ -213,14 +213,14 @@ class Producer(driver.Producer):
         patient(producer.client)
         return producer
 
-    async def send_acknowledged(self, topic: str, key: bytes | None, value: bytes | None, headers: Headers) -> None:
-        """Send one record; returns when the broker has acknowledged it.
+    async def send_acknowledged(self, topic: str, key: bytes | None, value: bytes | None, headers: Headers) -> "RecordMetadata":
+        """Send one record; returns where it lies when the broker has acknowledged it.
 
         Raises:
             TooLargeError: the client or the broker refuses it for its size.
         """
         try:
-            await (await self.send(topic, key, value, None, None, cast("Any", headers)))
+            return await (await self.send(topic, key, value, None, None, cast("Any", headers)))
         except (MessageSizeTooLargeError, RecordListTooLargeError) as error:
             raise TooLargeError(str(error)) from error
         except ProducerSendError as error:

@@ -74,16 +74,18 @@ class Delivery:
         self._permit = permit
         self._sleep = sleep
 
-    async def deliver(self, job: Job, outcome: Outcome) -> None:
-        """Publish what became of an article; returns when the broker has it."""
+    async def deliver(self, job: Job, outcome: Outcome) -> Done | Failed:
+        """Publish what became of an article; returns when the broker has it, with what it was published as."""
         if isinstance(outcome.result, Failed):
             await self._dead_letter(job, outcome.result, attempts=outcome.attempts)
-            return
+            return outcome.result
         try:
             await self._publish(job, outcome.result)
         except OutputTooLargeError as error:
             failed = Failed(reason=error.reason, stage=error.stage, error=str(error), article_id=outcome.result.article_id)
             await self._dead_letter(job, failed, attempts=outcome.attempts)
+            return failed
+        return outcome.result
 
     async def tombstone(self, record: "Record") -> None:
         """Pass a null value on under the same key; without one, under the id its article would have had."""

@@ -10,7 +10,7 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
 from itertools import islice
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from worker import log, metrics
 from worker.enrich.job import Done, Failed, Headers, Job
@@ -18,6 +18,9 @@ from worker.stream.brake import Brake
 from worker.stream.delivery import Delivery
 from worker.stream.fatal import end
 from worker.stream.pool import Outcome, Pool
+
+if TYPE_CHECKING:  # needs the extra `otel`
+    from worker.stream.traces import ArticleTrace, Traces
 
 MOST_BYTES_IN_FLIGHT = 64 * 2**20
 """Raw bytes of articles in flight, all lanes together: what bounds memory whatever the backlog."""
@@ -54,12 +57,13 @@ class _Entry(NamedTuple):
     outcome: "asyncio.Future[Outcome] | None"
     ack: Callable[[], Awaitable[object]]
     releases: int
+    trace: "ArticleTrace | None"
 
 
 class _Lane:
     """Articles of one partition, in offset order."""
 
-    def __init__(self, *, deliver: Callable[[_Entry], Awaitable[None]], done: Callable[[_Entry], None]) -> None:
+    def __init__(self, *, deliver: Callable[[_Entry], Awaitable[object]], done: Callable[[_Entry], None]) -> None:
         self._deliver = deliver
         self._done = done
         self._more = asyncio.Event()
@@ -108,7 +112,9 @@ class _Lane:
 class Lanes:
     """Every lane of the current generation."""
 
-    def __init__(self, *, pool: Pool, delivery: Delivery, brake: Brake, full_at: int, flow: Flow) -> None:
+    def __init__(  # noqa: PLR0913 - what lanes are between, each by its name
+        self, *, pool: Pool, delivery: Delivery, brake: Brake, full_at: int, flow: Flow, traces: "Traces | None" = None
+    ) -> None:
         """Prepare.
 
         Args:
@@ -117,12 +123,14 @@ class Lanes:
             brake: holds articles that fail for a cause not their own.
             full_at: articles in flight at which a partition is paused; at half of it, it is resumed.
             flow: pauses and resumes fetching.
+            traces: makes the spans of articles; None: there are none.
         """
         self._pool = pool
         self._delivery = delivery
         self._brake = brake
         self._full_at = full_at
         self._flow = flow
+        self._traces = traces
         self._lanes: dict[Partition, _Lane] = {}
         self._paused: set[Partition] = set()
         self._bytes = 0
@@ -148,11 +156,14 @@ class Lanes:
         if self._closed or not wanted():
             return
         metrics.ARTICLES_CONSUMED.inc()
+        trace = None if self._traces is None else self._traces.begin(record)
         job = None if record.value is None else Job(record.value, record.key, record.headers, *_position(record))
         outcome = None if job is None else self._pool.submit(job) if failed is None else _settled(failed)
+        if trace is not None and outcome is not None:
+            outcome.add_done_callback(trace.answered)
         partition = (record.topic, record.partition)
         lane = self._lanes.get(partition) or self._open(partition)
-        lane.add(_Entry(record, job, outcome, ack, self._brake.releases))
+        lane.add(_Entry(record, job, outcome, ack, self._brake.releases, trace))
         self._count(size, 1)
         if len(lane.entries) >= self._full_at and partition not in self._paused:
             self._paused.add(partition)
@@ -206,17 +217,25 @@ class Lanes:
         return len(lane.entries) if lane else 0
 
     def _open(self, partition: Partition) -> _Lane:
-        lane = self._lanes[partition] = _Lane(deliver=self._deliver, done=self._done)
+        lane = self._lanes[partition] = _Lane(deliver=self._deliver if self._traces is None else self._traced, done=self._done)
         lane.task.add_done_callback(_report)
         return lane
 
-    async def _deliver(self, entry: _Entry) -> None:
+    async def _traced(self, entry: _Entry) -> None:
+        if entry.trace is not None:
+            with entry.trace.current():
+                entry.trace.delivered(await self._deliver(entry))
+
+    async def _deliver(self, entry: _Entry) -> Done | Failed | None:
+        """Deliver; tell what the article became (None: it is a tombstone)."""
         record, job = entry.record, entry.job
         if job is None or entry.outcome is None:
             await self._delivery.tombstone(record)
-            return
+            return None
         outcome = await self._brake.judge(entry.outcome.result(), since=entry.releases, retry=lambda: self._pool.run(job))
-        await self._delivery.deliver(job, outcome)
+        if entry.trace is not None:
+            entry.trace.enriched(outcome.result)
+        return await self._delivery.deliver(job, outcome)
 
     def _done(self, entry: _Entry) -> None:
         partition = (entry.record.topic, entry.record.partition)
@@ -231,6 +250,8 @@ class Lanes:
         metrics.ARTICLES_RELEASED.inc()
         if entry.outcome is not None:
             entry.outcome.cancel()
+        if entry.trace is not None:
+            entry.trace.released()
 
     def _count(self, size: int, articles: int) -> None:
         self._bytes += size

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import defaultdict
+from typing import NamedTuple
 
 from worker.enrich.job import Done, Failed, Headers, Job
 from worker.errors import Reason
@@ -62,6 +63,13 @@ class FakePool:
         self.asked[offset].set_result(outcome)
 
 
+class Place(NamedTuple):
+    """Where the broker put a record."""
+
+    partition: int
+    offset: int
+
+
 class FakeBroker:
     """Remembers what was sent; raises what the test prepared for a topic, once each."""
 
@@ -73,7 +81,7 @@ class FakeBroker:
         self.on = asyncio.Event()
         self.on.set()
 
-    async def send(self, topic: str, key: bytes | None, value: bytes | None, headers: Headers) -> None:
+    async def send(self, topic: str, key: bytes | None, value: bytes | None, headers: Headers) -> Place:
         """Take one record."""
         from worker.stream.delivery import TooLargeError
 
@@ -85,3 +93,4 @@ class FakeBroker:
             message = "MESSAGE_SIZE_TOO_LARGE"
             raise TooLargeError(message)
         self.sent.append((topic, key, value, headers))
+        return Place(1, len(self.sent) - 1)
