@@ -36,7 +36,7 @@ def make(settings: Settings, environ: Mapping[str, str]) -> "Traces | None":
     Raises:
         SettingsError: the extra is not installed, or a variable cannot be used.
     """
-    if settings.traces == "off":
+    if settings.traces == "off" or environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
         return None
     try:
         from worker.stream.traces import Traces

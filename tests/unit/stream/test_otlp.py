@@ -32,6 +32,7 @@ def loud() -> Iterator[None]:
 def test_off_looks_at_nothing() -> None:
     """The variables of OpenTelemetry may stand there for others."""
     assert otlp.make(Settings(), {"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}) is None
+    assert otlp.make(ON, {"OTEL_SDK_DISABLED": "true", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}) is None
 
 
 @pytest.mark.parametrize(
