@@ -14,7 +14,7 @@ WORKDIR /build
 COPY requirements/ requirements/
 # torch's headers, test helpers and compilers serve people who build extensions; the import shows that nothing else went
 RUN python -m venv /opt/khabar \
-    && requirements/install.sh /opt/khabar/bin/python runtime otel \
+    && requirements/install.sh /opt/khabar/bin/python runtime otel avro \
     && rm -rf /opt/khabar/lib/python3.11/site-packages/torch/include \
               /opt/khabar/lib/python3.11/site-packages/torch/test \
     && find /opt/khabar/lib/python3.11/site-packages/torch/bin -type f ! -name torch_shm_manager -delete \

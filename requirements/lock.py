@@ -2,7 +2,7 @@
 
     python requirements/lock.py            (needs `uv` on the PATH)
 
-Eight files, because torch comes in two builds: PyTorch's own index has one for the CPU alone, PyPI's for Linux wants
+Nine files, because torch comes in two builds: PyTorch's own index has one for the CPU alone, PyPI's for Linux wants
 several GB of CUDA libraries and does not import without them. ``install.sh`` takes ``torch-cpu.txt`` where it can, else
 ``torch.txt`` and ``cuda.txt``. The files name no index: pip takes packages from where it is configured to.
 """
@@ -57,7 +57,8 @@ def main() -> None:
     """Resolve and write every lock."""
     builder = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["build-system"]["requires"]
     build = compile_("-", text="\n".join(builder))
-    runtime, dev, train, otel = resolve(), resolve("demo", "dev"), resolve("train"), resolve("otel")
+    runtime, dev, train = resolve(), resolve("demo", "dev"), resolve("train")
+    otel, avro = resolve("otel"), resolve("avro")
     if f"torch=={TORCH_CPU_OF} " not in runtime["torch"]:
         sys.exit("torch has a new version: put the hashes of its CPU builds into requirements/lock.py")
     torch_cpu = f"torch=={TORCH_CPU_OF}+cpu" + "".join(f" \\\n    --hash=sha256:{sha256}" for sha256 in TORCH_CPU)
@@ -68,7 +69,8 @@ def main() -> None:
     write("runtime", runtime, only=runtime.keys() - cuda - {"torch"}, about="What the worker needs.")
     write("build", build, about="What builds the package.")
     write("otel", otel, only=otel.keys() - runtime.keys(), about="What sends spans to a collector.")
-    write("dev", dev, only=dev.keys() - runtime.keys() - build.keys(), about="The demo's broker, what sends spans, tests and checks.")
+    write("avro", avro, only=avro.keys() - runtime.keys(), about="What reads and writes Avro.")
+    write("dev", dev, only=dev.keys() - runtime.keys() - build.keys(), about="The demo's broker, spans, Avro, tests and checks.")
     write("train", train, only=train.keys() - runtime.keys() - dev.keys(), about="How the bundled models are made.")
 
 

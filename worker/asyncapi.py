@@ -25,7 +25,9 @@ def document() -> Node:
             "title": "Khabar",
             "version": __version__,
             "description": "Reads raw news articles, adds language, named entities and a summary, publishes them. What can never "
-            "succeed becomes a dead letter. Delivery is at least once, in order per key; `ce_id` tells copies.",
+            "succeed becomes a dead letter. Delivery is at least once, in order per key; `ce_id` tells copies. Values are JSON; "
+            "where a deployment says Avro (`KHABAR_INPUT_FORMAT`, `KHABAR_OUTPUT_FORMAT`) they are in the Confluent wire format, enriched "
+            "articles by `enriched-article.v1.avsc` with the content type `application/avro`, and dead letters are still JSON.",
             "license": {"name": "Apache-2.0"},
         },
         "defaultContentType": "application/json",

@@ -170,7 +170,7 @@ def show_settings() -> None:
 def schemas(
     out: Annotated[Path, typer.Option(help="Folder to write to.")] = Path("schemas"),
 ) -> None:
-    """Write the JSON Schemas of the three records and the AsyncAPI document."""
+    """Write the JSON and Avro Schemas of the records and the AsyncAPI document."""
     from worker.commands.about import write_schemas
 
     write_schemas(out)

@@ -81,20 +81,20 @@ def _parse(value: bytes) -> dict[str, Any]:
     if not isinstance(members, dict):
         message = f"the JSON is {_KINDS[type(members)]}, not an object"
         raise DecodeError(message, reason="invalid_schema")
-    if value.count(b"[") + value.count(b"{") > MAX_DEPTH and _depth(members) > MAX_DEPTH:
+    if value.count(b"[") + value.count(b"{") > MAX_DEPTH and depth(members, limit=MAX_DEPTH) > MAX_DEPTH:
         raise DecodeError(too_deep, reason="too_deep")
     return members
 
 
-def _depth(members: dict[str, Any]) -> int:
-    """Levels of nesting, without recursion; stops counting one level beyond what is allowed."""
-    level: list[Any] = [members]
-    depth = 0
-    while level and depth <= MAX_DEPTH:
-        depth += 1
-        inner = (part for whole in level for part in (whole.values() if isinstance(whole, dict) else whole))
+def depth(whole: Any, *, limit: int) -> int:  # noqa: ANN401 - any JSON
+    """Levels of nesting, without recursion; stops counting one level beyond the limit."""
+    level: list[Any] = [whole]
+    levels = 0
+    while level and levels <= limit:
+        levels += 1
+        inner = (part for node in level for part in (node.values() if isinstance(node, dict) else node))
         level = [part for part in inner if isinstance(part, (dict, list))]
-    return depth
+    return levels
 
 
 def _article(members: dict[str, Any]) -> RawArticle:

@@ -6,7 +6,8 @@
     ├── UserError                 a person's input: one clear line, exit code 2, no traceback
     │   ├── SettingsError         a KHABAR_* variable is missing, malformed or contradicts another
     │   ├── ModelError            a model directory is absent, incomplete or fails its checksum
-    │   └── BrokerError           the broker refused what was asked: credentials, certificates, topics
+    │   ├── BrokerError           the broker refused what was asked: credentials, certificates, topics
+    │   └── RegistryError         the schema registry refused: credentials, certificate, an incompatible schema; or cannot be had at start
     └── ArticleError              this article can never succeed: dead-letter it under ``reason``
         ├── DecodeError           stage ``decode``
         ├── EnrichError           stage ``enrich``, or the stage that failed
@@ -25,6 +26,8 @@ Reason = Literal[
     "empty_body",
     "too_large",
     "too_deep",
+    "invalid_avro",
+    "unknown_schema",
     "enrich_failed",
     "enrich_timeout",
     "worker_crashed",
@@ -56,6 +59,10 @@ class ModelError(UserError):
 
 class BrokerError(UserError):
     """The broker refused: wrong credentials, untrusted certificate, missing or differing topics."""
+
+
+class RegistryError(UserError):
+    """The schema registry refused: wrong credentials, untrusted certificate, incompatible schema; or there is none at start."""
 
 
 class ArticleError(KhabarError):

@@ -89,6 +89,10 @@ class _Row(msgspec.Struct):
 
 def shown(value: bytes) -> dict[str, Any]:
     """What the page gets of an enriched article: texts cut to `BODY_LENGTH` code points, mentions that lie in them."""
+    if value.startswith(b"\0"):
+        from worker.avro.enriched import as_json
+
+        value = as_json(value)
     article = msgspec.json.decode(value, type=EnrichedArticle)
     raw = msgspec.json.decode(article.article)
     texts = {name: text for name in ("title", "body") if isinstance(text := raw.get(name), str)}

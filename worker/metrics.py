@@ -59,6 +59,9 @@ ARTICLES_IN_FLIGHT = Gauge("khabar_articles_in_flight", "Articles taken from the
 BYTES_IN_FLIGHT = Gauge("khabar_bytes_in_flight", "Bytes of those articles' raw values.", registry=REGISTRY)
 ENTITIES = Counter("khabar_entities", "Entities of published articles, by type.", ["type"], registry=REGISTRY)
 PUBLISH_RETRIES = Counter("khabar_publish_retries", "Sends the broker did not acknowledge and that were tried again.", registry=REGISTRY)
+REGISTRY_RETRIES = Counter(
+    "khabar_registry_retries", "Questions to the schema registry that it did not answer and that were asked again.", registry=REGISTRY
+)
 POOL_RESTARTS = Counter(
     "khabar_pool_restarts",
     "Enricher processes replaced: they died, passed their time limit or outgrew their memory limit.",

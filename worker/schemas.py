@@ -1,10 +1,9 @@
-"""The published contract: JSON Schemas and the AsyncAPI document, generated from `worker.records`.
+"""The published contract: JSON and Avro Schemas and the AsyncAPI document, generated from `worker.records`.
 
 ``schemas/`` is what `write` makes; `check` tells which of its files are not. JSON Schema is draft 2020-12. Objects are
 open: a later worker may add members within a version, so that a consumer has to pass over those it does not know.
 """
 
-import inspect
 import json
 from pathlib import Path
 from typing import Any, get_args
@@ -13,6 +12,8 @@ import msgspec
 import yaml
 
 from worker import asyncapi
+from worker.avro import schema as avro
+from worker.avro.schema import fold
 from worker.records import DeadLetter, EnrichedArticle, RawArticle, StageName
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -22,6 +23,8 @@ RECORDS: dict[str, type[msgspec.Struct]] = {
     "dead-letter.v1.json": DeadLetter,
 }
 """File name of each record's schema."""
+AVRO_RECORDS: dict[str, type[msgspec.Struct]] = {"raw-article.v1.avsc": RawArticle, "enriched-article.v1.avsc": EnrichedArticle}
+"""File name of each Avro schema; dead letters are JSON always."""
 
 Schema = dict[str, Any]
 
@@ -56,7 +59,8 @@ def _read(path: Path) -> str | None:
 
 def generate() -> dict[str, str]:
     """File name to text of everything in ``schemas/``."""
-    files = {name: json.dumps(schema(name), ensure_ascii=False, indent=2) + "\n" for name in RECORDS}
+    documents = {name: schema(name) for name in RECORDS} | {name: avro.schema(record) for name, record in AVRO_RECORDS.items()}
+    files = {name: json.dumps(document, ensure_ascii=False, indent=2) + "\n" for name, document in documents.items()}
     files["asyncapi.yaml"] = yaml.safe_dump(asyncapi.document(), sort_keys=False, allow_unicode=True, width=120)
     return files
 
@@ -94,9 +98,3 @@ def _tidy(part: Any) -> Any:  # noqa: ANN401 - any JSON
             del tidied["anyOf"]
             tidied |= {"type": [kind, "null"], **rest}
     return tidied
-
-
-def fold(docstring: str) -> str:
-    """A docstring as running text: paragraphs stay, line breaks within them go, code marks become Markdown's."""
-    paragraphs = inspect.cleandoc(docstring).replace("``", "`").split("\n\n")
-    return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
+from urllib.parse import urlsplit
 
 from worker.errors import SettingsError
 
@@ -16,6 +17,7 @@ PREFIX = "KHABAR_"
 MASK = "*****"
 SecurityProtocol = Literal["PLAINTEXT", "SSL", "SASL_SSL", "SASL_PLAINTEXT"]
 SaslMechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"]
+ValueFormat = Literal["json", "avro"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 LogFormat = Literal["json", "text"]
 TraceExport = Literal["off", "otlp"]
@@ -77,6 +79,12 @@ class Settings:
     ssl_cafile: str = _row("", "PEM file of the authorities that signed the brokers' certificates; empty: the system's.")
     ssl_certfile: str = _row("", "PEM file of this client's certificate (mTLS).")
     ssl_keyfile: str = _row("", "PEM file of its private key.")
+    input_format: ValueFormat = _row("json", "Raw articles: `json`, or `avro` as the schema registry has it (needs the extra `avro`).")
+    output_format: ValueFormat = _row("json", "Enriched articles, likewise. Dead letters are always JSON.")
+    registry_url: str = _row("", "Schema registry (Confluent's API), path included: `http://registry:8081`. `avro` needs it.")
+    registry_username: str = _row("", "Its user, for basic authentication.")
+    registry_password: str = _row("", "Its password; `KHABAR_REGISTRY_PASSWORD_FILE` names a file that holds it.", secret=True)
+    registry_cafile: str = _row("", "PEM file of the authorities that signed its certificate; empty: the system's.")
     log_level: LogLevel = _row("info", "`debug`, `info`, `warning` or `error`.")
     log_format: LogFormat = _row("json", "`json` or `text`.")
     traces: TraceExport = _row("off", "`otlp` sends OpenTelemetry spans where the `OTEL_*` variables say; it needs the extra `otel`.")
@@ -106,6 +114,11 @@ class Settings:
         for row in fields(self):
             value = getattr(self, row.name)
             yield PREFIX + row.name.upper(), MASK if row.metadata["secret"] and value else str(value)
+
+    @property
+    def uses_avro(self) -> bool:
+        """Whether records of one topic at least are Avro."""
+        return "avro" in (self.input_format, self.output_format)
 
     @property
     def broker_list(self) -> list[str]:
@@ -187,4 +200,28 @@ def _check(settings: Settings) -> None:
         raise SettingsError(message)
     if settings.security_protocol.startswith("SASL") and settings.sasl_mechanism != "OAUTHBEARER" and not settings.sasl_username:
         message = f"KHABAR_SECURITY_PROTOCOL={settings.security_protocol} needs KHABAR_SASL_USERNAME"
+        raise SettingsError(message)
+    _check_registry(settings)
+
+
+def _check_registry(settings: Settings) -> None:
+    """Refuse an address that is none, and credentials inside it: it is logged."""
+    if settings.uses_avro and not settings.registry_url:
+        message = "KHABAR_INPUT_FORMAT=avro and KHABAR_OUTPUT_FORMAT=avro need KHABAR_REGISTRY_URL"
+        raise SettingsError(message)
+    if not settings.registry_url:
+        return
+    try:
+        url = urlsplit(settings.registry_url)
+        usable = url.scheme in {"http", "https"} and bool(url.hostname) and url.port != 0
+    except ValueError:  # a port that is no number, half an IPv6 address
+        usable = False
+    if not usable or url.query or url.fragment:
+        message = "KHABAR_REGISTRY_URL is no http:// or https:// address"
+        raise SettingsError(message)
+    if "@" in url.netloc:
+        message = "KHABAR_REGISTRY_URL holds credentials: put them into KHABAR_REGISTRY_USERNAME and KHABAR_REGISTRY_PASSWORD_FILE"
+        raise SettingsError(message)
+    if settings.registry_password and not settings.registry_username:
+        message = "KHABAR_REGISTRY_PASSWORD needs KHABAR_REGISTRY_USERNAME"
         raise SettingsError(message)

@@ -49,7 +49,7 @@ class Status:
             self._lag = dict(lag)
 
     def published(self, value: bytes) -> None:
-        """Note an acknowledged enriched article (its JSON)."""
+        """Note an acknowledged enriched article (as it was published: JSON, or Avro in its frame)."""
         with self._lock:
             self._published += 1
             self._recent.append((self._published, value))
@@ -80,7 +80,7 @@ class Status:
             return idle if idle > self._stall_timeout else 0.0
 
     def recent(self, after: int = 0) -> list[tuple[int, bytes]]:
-        """Number and JSON of the last enriched articles published after number ``after``, oldest first."""
+        """Number and value of the last enriched articles published after number ``after``, oldest first."""
         with self._lock:
             return [(number, value) for number, value in self._recent if number > after]
 

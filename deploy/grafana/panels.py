@@ -194,7 +194,8 @@ QUALITY = [
 FAULTS = [
     Panel(
         "Dead letters by reason",
-        "invalid_…, empty_body, too_…: the sender. enrich_…, worker_crashed: us. output_too_large: the topic. unreadable: a broken batch.",
+        "invalid_…, unknown_schema, empty_body, too_…: the sender. enrich_…, worker_crashed: us. output_too_large: the topic. "
+        "unreadable: a broken batch.",
         [(total("khabar_articles_dead_lettered_total", by="reason"), "{{reason}}")],
         "ops",
         stack=True,
@@ -215,6 +216,14 @@ FAULTS = [
         "ops",
         worry={0.1: "red"},
         alert="KhabarPublishRetrying",
+    ),
+    Panel(
+        "Schema registry asked again",
+        "It did not answer; articles whose schema is not known yet wait for it. Zero where no topic holds Avro.",
+        [(total("khabar_registry_retries_total", by="instance"), "{{instance}}")],
+        "ops",
+        worry={0.1: "red"},
+        alert="KhabarRegistryRetrying",
     ),
     Panel(
         "Enricher processes replaced",

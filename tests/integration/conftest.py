@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration import brokers, commands
+from tests.integration import brokers, commands, registries
 from worker.broker import EmbeddedBroker
 from worker.settings import Settings
 
@@ -25,6 +25,16 @@ def apache_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         pytest.skip(reason)
     with brokers.Kafka(tmp_path_factory.mktemp("kafka") / "cluster") as cluster:
         yield cluster.address
+
+
+@pytest.fixture(scope="session")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[registries.SchemaRegistry]:
+    """A real schema registry."""
+    reason = registries.missing()
+    if reason:
+        pytest.skip(reason)
+    with registries.SchemaRegistry(tmp_path_factory.mktemp("registry") / "log") as running:
+        yield running
 
 
 @pytest.fixture(params=["embedded", pytest.param("kafka", marks=pytest.mark.kafka)])

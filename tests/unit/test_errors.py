@@ -11,6 +11,7 @@ from worker.errors import (
     KhabarError,
     ModelError,
     OutputTooLargeError,
+    RegistryError,
     SettingsError,
     UserError,
 )
@@ -22,6 +23,8 @@ PROMISED = [
     "empty_body",
     "too_large",
     "too_deep",
+    "invalid_avro",
+    "unknown_schema",
     "enrich_failed",
     "enrich_timeout",
     "worker_crashed",
@@ -35,7 +38,7 @@ def test_the_reasons_are_those_promised() -> None:
     assert list(REASONS) == PROMISED
 
 
-@pytest.mark.parametrize("kind", [SettingsError, ModelError, BrokerError])
+@pytest.mark.parametrize("kind", [SettingsError, ModelError, BrokerError, RegistryError])
 def test_what_a_person_can_put_right_ends_with_exit_code_2(kind: type[UserError]) -> None:
     """Every error of a person's input is a `UserError`."""
     assert issubclass(kind, UserError)

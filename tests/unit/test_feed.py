@@ -5,10 +5,14 @@ import itertools
 import json
 from typing import Any
 
+import msgspec
 import pytest
 
 from worker import feed
+from worker.avro.enriched import write
+from worker.avro.frame import frame
 from worker.feed import Feed, shown
+from worker.records import EnrichedArticle
 from worker.status import Status
 
 
@@ -52,6 +56,12 @@ def test_long_bodies_are_cut_and_mentions_beyond_left_out(enriched: Any) -> None
     assert len(row["body"]) == feed.BODY_LENGTH
     assert row["left_out"] == len(body) - feed.BODY_LENGTH
     assert [entity.mentions for entity in row["entities"]] == [[("body", 0, 5)], []]
+
+
+def test_an_article_in_avro_is_shown_like_one_in_json(enriched: Any) -> None:  # noqa: ANN401 - a fixture
+    """What was published is what the page is told of, in whichever form."""
+    value = enriched({"title": "Cairo", "body": "In Cairo.", "source": "s", "n": 1}, names={"Cairo": "LOC"})
+    assert shown(frame(7) + write(msgspec.json.decode(value, type=EnrichedArticle))) == shown(value)
 
 
 def test_members_of_other_kinds_are_no_text(enriched: Any) -> None:  # noqa: ANN401 - a fixture

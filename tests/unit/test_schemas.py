@@ -95,10 +95,11 @@ def test_the_committed_files_are_what_the_records_say() -> None:
 def test_a_changed_or_missing_file_is_named(tmp_path: Path) -> None:
     """`check` tells which files differ, and `write` mends them."""
     written = schemas.write(tmp_path / "new")
-    assert {path.name for path in written} == {*schemas.RECORDS, "asyncapi.yaml"}
+    assert {path.name for path in written} == {*schemas.RECORDS, *schemas.AVRO_RECORDS, "asyncapi.yaml"}
     (tmp_path / "new" / "dead-letter.v1.json").write_text("{}", encoding="utf-8")
+    (tmp_path / "new" / "enriched-article.v1.avsc").write_text("{}", encoding="utf-8")
     (tmp_path / "new" / "asyncapi.yaml").unlink()
-    assert schemas.check(tmp_path / "new") == ["dead-letter.v1.json", "asyncapi.yaml"]
+    assert schemas.check(tmp_path / "new") == ["dead-letter.v1.json", "enriched-article.v1.avsc", "asyncapi.yaml"]
 
 
 @pytest.mark.parametrize("name", schemas.RECORDS)

@@ -94,6 +94,15 @@ def test_variables_are_read_as_their_types() -> None:
         ({"KHABAR_SSL_CERTFILE": "/c.pem"}, "go together"),
         ({"KHABAR_SECURITY_PROTOCOL": "SASL_SSL"}, "needs KHABAR_SASL_USERNAME"),
         ({"KHABAR_SASL_PASSWORD_FILE": "/does/not/exist"}, "KHABAR_SASL_PASSWORD_FILE: cannot read"),
+        ({"KHABAR_INPUT_FORMAT": "xml"}, "choose one of json, avro"),
+        ({"KHABAR_INPUT_FORMAT": "avro"}, "need KHABAR_REGISTRY_URL"),
+        ({"KHABAR_OUTPUT_FORMAT": "avro"}, "need KHABAR_REGISTRY_URL"),
+        ({"KHABAR_REGISTRY_URL": "registry:8081"}, "KHABAR_REGISTRY_URL is no http:// or https:// address"),
+        ({"KHABAR_REGISTRY_URL": "http://registry:port"}, "KHABAR_REGISTRY_URL is no"),
+        ({"KHABAR_REGISTRY_URL": "http://[::1"}, "KHABAR_REGISTRY_URL is no"),
+        ({"KHABAR_REGISTRY_URL": "http://registry/?a=b"}, "KHABAR_REGISTRY_URL is no"),
+        ({"KHABAR_REGISTRY_URL": "http://me:hunter@registry"}, "KHABAR_REGISTRY_URL holds credentials"),
+        ({"KHABAR_REGISTRY_URL": "http://registry", "KHABAR_REGISTRY_PASSWORD": "p"}, "needs KHABAR_REGISTRY_USERNAME"),
     ],
 )
 def test_a_wrong_setting_is_one_clear_line(environ: dict[str, str], part: str) -> None:
@@ -102,6 +111,7 @@ def test_a_wrong_setting_is_one_clear_line(environ: dict[str, str], part: str) -
         Settings.from_env(environ)
     assert part in str(caught.value)
     assert "\n" not in str(caught.value)
+    assert "hunter" not in str(caught.value)
 
 
 def test_a_secret_may_stand_in_a_file(tmp_path: Path) -> None:
@@ -114,8 +124,8 @@ def test_a_secret_may_stand_in_a_file(tmp_path: Path) -> None:
 
 def test_secrets_are_masked_where_settings_are_shown() -> None:
     """Neither the rows logged at start nor the reference show a password; an unset one is shown as unset."""
-    rows = dict(Settings(sasl_password="hunter two").rows())  # noqa: S106 - written by this test
-    assert rows["KHABAR_SASL_PASSWORD"] == MASK
+    rows = dict(Settings(sasl_password="hunter two", registry_password="hunter three").rows())  # noqa: S106 - written by this test
+    assert rows["KHABAR_SASL_PASSWORD"] == rows["KHABAR_REGISTRY_PASSWORD"] == MASK
     assert "hunter" not in str(rows)
     assert dict(Settings().rows())["KHABAR_SASL_PASSWORD"] == ""
 

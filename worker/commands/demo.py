@@ -81,7 +81,7 @@ def _samples(folder: Path) -> list[Item]:
 
 
 def _settings(settings: Settings, address: str) -> Settings:
-    """The person's settings on the demo's broker, which knows neither TLS nor passwords."""
+    """The person's settings on the demo's broker, which knows neither TLS nor passwords, and with no schema registry beside it."""
     return dataclasses.replace(
         settings,
         brokers=address,
@@ -91,6 +91,11 @@ def _settings(settings: Settings, address: str) -> Settings:
         ssl_cafile="",
         ssl_certfile="",
         ssl_keyfile="",
+        input_format="json",
+        output_format="json",
+        registry_url="",
+        registry_username="",
+        registry_password="",
     )
 
 
@@ -153,7 +158,7 @@ class _Demo:
         sent_at = self._sent_at.pop(position, None) if position else None
         self._heard = time.monotonic()
         took = f"{item.place} · {self._heard - sent_at:.2f} s" if item and sent_at else ""
-        show(record, printer=self._printer, settings=self._settings, note=took)
+        show(record, record.value, printer=self._printer, settings=self._settings, note=took)
         sys.stdout.flush()
         if item and is_dead:
             self._dead += 1

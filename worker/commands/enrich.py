@@ -1,5 +1,6 @@
 """`khabar enrich`: the worker's own enrichment on files, without Kafka."""
 
+import dataclasses
 import itertools
 import sys
 from collections.abc import Iterator, Sequence
@@ -31,6 +32,7 @@ def run(settings: Settings, *, paths: Sequence[str], as_json: bool) -> int:
     from worker.nlp.pipeline import load
 
     items = read(paths)
+    settings = dataclasses.replace(settings, input_format="json", output_format="json")  # files, and people
     with working("loading models"):
         enricher = Enricher(load(settings), summary_sentences=settings.summary_sentences, summary_characters=settings.summary_characters)
     printer, code = Printer(output()), 0

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from worker import kafka
+from worker.commands.avro_values import AvroValues
 from worker.commands.console import output, say
 from worker.display import Printer, names, one_line, printable
 from worker.settings import Settings
@@ -23,13 +24,14 @@ def run(  # noqa: PLR0913 - one argument an option of the command
         BrokerError: there is no such topic, or the broker cannot be reached.
     """
     name = topic or settings.output_topic
-    printer = Printer(output())
+    printer, values = Printer(output()), AvroValues(settings)
     with kafka.consumer(settings, fetch_max_bytes=kafka.MAX_RECORD_BYTES) as consumer:
         for record in _records(consumer, name, from_beginning=from_beginning, number=number, end=end):
+            value = values.as_json(record)
             if as_json:
-                sys.stdout.write(one_line(record.value) + "\n")
+                sys.stdout.write(one_line(value) + "\n")
             else:
-                show(record, printer=printer, settings=settings)
+                show(record, value, printer=printer, settings=settings)
             sys.stdout.flush()
 
 
@@ -53,18 +55,18 @@ def _records(consumer: Any, topic: str, *, from_beginning: bool, number: int | N
                     return
 
 
-def show(record: kafka.Record, *, printer: Printer, settings: Settings, note: str = "") -> None:
-    """Print one record as what its topic holds; what is no such record is printed as text."""
+def show(record: kafka.Record, value: bytes | None, *, printer: Printer, settings: Settings, note: str = "") -> None:
+    """Print one record, whose value may have been made readable, as what its topic holds; what is no such record as text."""
     place = f"{record.topic}/{record.partition}/{record.offset}"
     full = f"{place} · {note}" if note else place
-    if record.value is not None:
+    if value is not None:
         try:
             if record.topic == settings.output_topic:
-                return printer.enriched(record.value, note=full)
+                return printer.enriched(value, note=full)
             if record.topic == settings.dead_letter_topic:
-                return printer.dead_letter(record.value, note=full)
+                return printer.dead_letter(value, note=full)
         except (msgspec.MsgspecError, ValueError, KeyError, RecursionError):
             say(f"{place}: not what this topic should hold; shown as text")
     key = "" if record.key is None else f" · key {printable(record.key.decode('utf-8', 'backslashreplace'))}"
-    headers = "".join(f" · {printable(name)}: {value}" for name, value in names(record.headers).items())
-    return printer.other(record.value, note=f"{place}{key}{headers}")
+    headers = "".join(f" · {printable(name)}: {content}" for name, content in names(record.headers).items())
+    return printer.other(value, note=f"{place}{key}{headers}")

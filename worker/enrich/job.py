@@ -1,6 +1,6 @@
 """One record in, one finished record out: what a pool process runs, and what ``khabar enrich`` calls.
 
-Raw bytes come in and finished JSON bytes go out, so the process that talks to Kafka never parses an article.
+Raw bytes come in and finished bytes go out, so the process that talks to Kafka never parses an article.
 """
 
 import hashlib
@@ -10,12 +10,11 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-import msgspec
 from msgspec import Struct
 
 from worker import __version__
-from worker.decode import Decoded, decode, is_blank
-from worker.enrich import language
+from worker.decode import Decoded, is_blank
+from worker.enrich import forms, language
 from worker.enrich.enricher import Enricher, Enrichment
 from worker.errors import ArticleError, Reason
 from worker.records import ENRICHED_SCHEMA, EnrichedArticle, EntityType, Model, Provenance, RawArticle, Source
@@ -42,6 +41,8 @@ class Job(Struct, array_like=True, frozen=True):
         partition: its partition.
         offset: its offset.
         timestamp_ms: the record's timestamp, milliseconds since 1970 in UTC.
+        schema: of an Avro value: text of the schema it was written with, before it those it refers to.
+        frame: goes before an Avro output.
     """
 
     value: bytes
@@ -51,13 +52,15 @@ class Job(Struct, array_like=True, frozen=True):
     partition: int
     offset: int
     timestamp_ms: int | None
+    schema: tuple[str, ...] = ()
+    frame: bytes = b""
 
 
 class Done(Struct, array_like=True, tag=True, frozen=True):
     """An enriched article, ready to publish.
 
     Args:
-        value: EnrichedArticle as JSON.
+        value: EnrichedArticle as JSON, or as Avro behind its frame.
         key: the output record's key.
         headers: the output record's headers: CloudEvents binary mode, and those of the raw record carried on.
         ce_id: the deterministic id of this enrichment.
@@ -113,12 +116,12 @@ def run(jobs: Sequence[Job], *, enricher: Enricher, settings: Settings) -> list[
     for index, job in enumerate(jobs):
         started = time.perf_counter()
         try:
-            decoded = decode(job.value, plain_text=_is_plain_text(job.headers), max_bytes=settings.max_article_bytes)
+            decoded = forms.read(job.value, job.headers, job.schema, settings=settings)
         except ArticleError as error:
             results[index] = Failed(reason=error.reason, stage=error.stage, error=str(error))
         else:
             readable.append(_Decoded(index, job, decoded, time.perf_counter() - started))
-    results.update(_enrich(readable, enricher))
+    results.update(_enrich(readable, enricher, settings))
     return [results[index] for index in range(len(jobs))]
 
 
@@ -133,26 +136,26 @@ def timestamp(milliseconds: int | None) -> str | None:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _enrich(batch: Sequence[_Decoded], enricher: Enricher) -> dict[int, Done | Failed]:
+def _enrich(batch: Sequence[_Decoded], enricher: Enricher, settings: Settings) -> dict[int, Done | Failed]:
     """Enrich articles together, or one by one where that fails."""
     if not batch:
         return {}
     try:
         enrichments = enricher.enrich([item.decoded.article for item in batch])
         return {
-            item.position: _done(item, enrichment, enricher.models_for(enrichment.language.code))
+            item.position: _done(item, enrichment, enricher.models_for(enrichment.language.code), settings)
             for item, enrichment in zip(batch, enrichments, strict=True)
         }
     except Exception as error:  # noqa: BLE001 - whatever an article makes the models raise becomes its dead letter
         if len(batch) > 1:
-            return {index: result for item in batch for index, result in _enrich([item], enricher).items()}
+            return {index: result for item in batch for index, result in _enrich([item], enricher, settings).items()}
         stage = error.stage if isinstance(error, ArticleError) else "enrich"
         message = " ".join(f"{type(error).__name__}: {error}".split())[:_MAX_ERROR]
         identity = _article_id(batch[0].decoded.article, batch[0].job)
         return {batch[0].position: Failed(reason="enrich_failed", stage=stage, error=message, article_id=identity)}
 
 
-def _done(item: _Decoded, enrichment: Enrichment, entity_models: Sequence[Model]) -> Done:
+def _done(item: _Decoded, enrichment: Enrichment, entity_models: Sequence[Model], settings: Settings) -> Done:
     """The record to publish."""
     job = item.job
     models = [language.model(), *entity_models]
@@ -173,10 +176,11 @@ def _done(item: _Decoded, enrichment: Enrichment, entity_models: Sequence[Model]
         ),
     )
     ce_id = _event_id(job, models)
+    value, content_type = forms.write(article, job.frame, settings=settings)
     return Done(
-        value=msgspec.json.encode(article),
+        value=value,
         key=job.key if job.key is not None else identity.encode(),
-        headers=_headers(job, ce_id=ce_id, subject=identity),
+        headers=_headers(job, ce_id=ce_id, subject=identity, content_type=content_type),
         ce_id=ce_id,
         article_id=identity,
         language=enrichment.language.code,
@@ -216,14 +220,14 @@ def _event_id(job: Job, models: Sequence[Model]) -> str:
     return digest.hexdigest()
 
 
-def _headers(job: Job, *, ce_id: str, subject: str) -> Headers:
+def _headers(job: Job, *, ce_id: str, subject: str, content_type: bytes) -> Headers:
     """CloudEvents 1.0, Kafka binding, binary mode; every other header of the raw record before it."""
     own: Headers = [
         ("ce_specversion", b"1.0"),
         ("ce_id", ce_id.encode()),
         ("ce_source", f"/khabar/{job.topic}".encode()),
         ("ce_type", b"khabar.article.enriched.v1"),
-        ("content-type", b"application/json"),
+        ("content-type", content_type),
     ]
     if not any(ord(letter) < ord(" ") or "\x7f" <= letter <= "\x9f" for letter in subject):  # CloudEvents bans controls
         own.append(("ce_subject", subject.encode()))
@@ -231,9 +235,3 @@ def _headers(job: Job, *, ce_id: str, subject: str) -> Headers:
     if moment:
         own.append(("ce_time", moment.encode()))
     return [(name, value) for name, value in job.headers if name.lower() != "content-type" and not name.lower().startswith("ce_")] + own
-
-
-def _is_plain_text(headers: Headers) -> bool:
-    """Whether the record says that it is a bare body; the last such header counts."""
-    kinds = [value or b"" for name, value in headers if name.lower() == "content-type"]
-    return bool(kinds) and kinds[-1].lower().split(b";")[0].strip() == b"text/plain"

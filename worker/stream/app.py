@@ -1,6 +1,6 @@
 """The worker: start in order, run until a signal, drain, exit.
 
-Start: web server (probes answer at once) → broker and models, side by side → topics → Faust. SIGTERM or SIGINT: no new
+Start: web server (probes answer at once) → broker, models and schema registry, side by side → topics → Faust. SIGTERM or SIGINT: no new
 articles, finish and commit what is in flight, leave the group, exit 0; not done within the drain timeout: exit 75, and
 what was in flight is delivered again. SIGHUP: reload the models.
 """
@@ -20,7 +20,7 @@ from worker import __version__, log, metrics
 from worker.enrich.job import Headers
 from worker.settings import Settings
 from worker.status import Status
-from worker.stream import connect, otlp
+from worker.stream import avro, connect, otlp
 from worker.stream.agent import add_agent
 from worker.stream.brake import Brake
 from worker.stream.child import DEFAULT_FACTORY
@@ -30,7 +30,7 @@ from worker.stream.fatal import leave
 from worker.stream.fence import Fence
 from worker.stream.health import start_deadline, watch_lag, watch_membership
 from worker.stream.lane import Flow, Lanes, Partition
-from worker.stream.pool import Pool
+from worker.stream.pool import Pool, Work
 from worker.stream.reload import Reload
 from worker.stream.resume import Tables
 
@@ -56,7 +56,7 @@ REQUEST_OVERHEAD_BYTES = 2**20
 class Parts:
     """Everything the stream is made of, wired together."""
 
-    def __init__(self, settings: Settings, status: Status, pool: Pool, traces: "Traces | None" = None) -> None:
+    def __init__(self, settings: Settings, status: Status, pool: Work, traces: "Traces | None" = None) -> None:
         """Make the parts that need no running app."""
         self.settings = settings
         self.status = status
@@ -192,11 +192,13 @@ def run_stream(settings: Settings, status: Status, pool: Pool, traces: "Traces |
     asyncio.set_event_loop(loop)
     reload = Reload(pool)
     loop.add_signal_handler(signal.SIGHUP, reload.ask)
-    if not _interruptible(loop, _prepare(settings, status, pool), drain_timeout=settings.drain_timeout):
+    before = avro.before(pool, settings, status)
+    if not _interruptible(loop, _prepare(settings, status, pool, before), drain_timeout=settings.drain_timeout):
         logger.info("stopped", while_doing="start")
         pool.close()
         leave(0)  # nothing is in flight, and a thread may still wait for the fork server's imports
-    parts = Parts(settings, status, pool, traces)
+    work = before or pool
+    parts = Parts(settings, status, work, traces)
 
     async def watch() -> None:
         await watch_lag(parts.lag, status)
@@ -206,7 +208,7 @@ def run_stream(settings: Settings, status: Status, pool: Pool, traces: "Traces |
 
     async def on_drained(*_: Any, **__: Any) -> None:  # noqa: ANN401 - a Faust signal's arguments
         parts.lanes.release("stopped")
-        await pool.stop()
+        await work.stop()
 
     async def reload_when_asked() -> None:
         await reload.run()
@@ -224,8 +226,8 @@ def run_stream(settings: Settings, status: Status, pool: Pool, traces: "Traces |
         logger.info("stopped")
 
 
-async def _prepare(settings: Settings, status: Status, pool: Pool) -> None:
-    """Models and broker side by side, then the topics."""
+async def _prepare(settings: Settings, status: Status, pool: Pool, before: avro.AvroPool | None) -> None:
+    """Models, schema registry and broker side by side, then the topics."""
 
     async def load() -> None:
         await pool.start()
@@ -239,6 +241,8 @@ async def _prepare(settings: Settings, status: Status, pool: Pool) -> None:
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(load())
         tasks.create_task(reach())
+        if before:
+            tasks.create_task(before.connect())
     await connect.wait_for_broker(settings)  # the models took their time: Faust gives up where this waits
 
 

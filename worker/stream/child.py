@@ -61,6 +61,8 @@ def enricher(settings: Settings) -> Loaded:
     from worker.enrich.enricher import Enricher
     from worker.nlp import pipeline
 
+    if settings.uses_avro:
+        importlib.import_module("worker.avro.enriched")  # not while the first article waits
     analyser = pipeline.load(settings)
     made = Enricher(analyser, summary_sentences=settings.summary_sentences, summary_characters=settings.summary_characters)
     return Loaded(

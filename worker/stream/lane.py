@@ -17,7 +17,7 @@ from worker.enrich.job import Done, Failed, Headers, Job
 from worker.stream.brake import Brake
 from worker.stream.delivery import Delivery
 from worker.stream.fatal import end
-from worker.stream.pool import Outcome, Pool
+from worker.stream.pool import Outcome, Work
 
 if TYPE_CHECKING:  # needs the extra `otel`
     from worker.stream.traces import ArticleTrace, Traces
@@ -113,7 +113,7 @@ class Lanes:
     """Every lane of the current generation."""
 
     def __init__(  # noqa: PLR0913 - what lanes are between, each by its name
-        self, *, pool: Pool, delivery: Delivery, brake: Brake, full_at: int, flow: Flow, traces: "Traces | None" = None
+        self, *, pool: Work, delivery: Delivery, brake: Brake, full_at: int, flow: Flow, traces: "Traces | None" = None
     ) -> None:
         """Prepare.
 

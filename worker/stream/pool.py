@@ -13,7 +13,7 @@ import multiprocessing
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from worker import log, metrics
 from worker.enrich.job import Done, Failed, Job
@@ -45,6 +45,22 @@ class Outcome(NamedTuple):
 
     result: Done | Failed
     attempts: int
+
+
+class Work(Protocol):
+    """What the lanes need of a pool."""
+
+    def submit(self, job: Job) -> "asyncio.Future[Outcome]":
+        """Queue an article. The future never fails; cancelled, the article is not started any more."""
+
+    async def run(self, job: Job) -> Outcome:
+        """Enrich one article."""
+
+    def waiting(self) -> set["asyncio.Future[Outcome]"]:
+        """Return the articles that no process has been given yet."""
+
+    async def stop(self) -> None:
+        """Stop; articles that still wait are dropped, their futures cancelled."""
 
 
 class _Item:
@@ -116,9 +132,14 @@ class Pool:
         for slot in self._slots:
             await slot.renew()
 
-    def submit(self, job: Job) -> "asyncio.Future[Outcome]":
-        """Queue an article. The future never fails; cancelled, the article is not started any more."""
-        future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+    def submit(self, job: Job, *, future: "asyncio.Future[Outcome] | None" = None) -> "asyncio.Future[Outcome]":
+        """Queue an article. The future never fails; cancelled, the article is not started any more.
+
+        Args:
+            job: the article.
+            future: what to settle, where it was promised before; a new one otherwise.
+        """
+        future = future or asyncio.get_running_loop().create_future()
         self._waiting.append(_Item(job, future))
         for slot in self._idle:
             if not slot.woken.is_set():

@@ -99,3 +99,13 @@ def test_the_models_that_ship_enrich_the_samples() -> None:
     found = {(entity.type, entity.name) for entity in articles[0].entities}
     assert ("LOC", "Lisbon") in found
     assert any(kind == "PER" and "Falcão" in name for kind, name in found)
+
+
+@pytest.mark.usefixtures("by_hand")
+def test_files_and_people_have_json_whatever_the_topics_hold(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A worker's variables for Avro change nothing here."""
+    file = tmp_path / "a.json"
+    file.write_text('{"id": "1", "body": "The minister left Cairo."}')
+    settings = Settings(input_format="avro", output_format="avro", registry_url="http://registry")
+    assert enrich.run(settings, paths=[str(file)], as_json=True) == 0
+    assert json.loads(capsys.readouterr().out)["article"]["id"] == "1"

@@ -41,12 +41,14 @@ class FakePool:
     def __init__(self) -> None:
         """Nothing asked yet."""
         self.asked: dict[int, asyncio.Future[Outcome]] = {}
+        self.jobs: dict[int, Job] = {}
         self.started: set[int] = set()
         self.retries: list[Outcome] = []
 
-    def submit(self, job: Job) -> "asyncio.Future[Outcome]":
+    def submit(self, job: Job, *, future: "asyncio.Future[Outcome] | None" = None) -> "asyncio.Future[Outcome]":
         """Note the article."""
-        self.asked[job.offset] = asyncio.get_running_loop().create_future()
+        self.asked[job.offset] = future or asyncio.get_running_loop().create_future()
+        self.jobs[job.offset] = job
         return self.asked[job.offset]
 
     async def run(self, job: Job) -> Outcome:  # noqa: ARG002 - the pool's signature
@@ -56,6 +58,11 @@ class FakePool:
     def waiting(self) -> "set[asyncio.Future[Outcome]]":
         """Articles no process has been given."""
         return {future for offset, future in self.asked.items() if offset not in self.started and not future.done()}
+
+    async def stop(self) -> None:
+        """Drop what waits."""
+        for future in self.waiting():
+            future.cancel()
 
     def answer(self, offset: int, outcome: Outcome) -> None:
         """Settle an article."""

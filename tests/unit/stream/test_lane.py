@@ -27,7 +27,7 @@ class World:
         self.brake = Brake(share=0.5, articles=50, status=status)
         delivery = Delivery(Settings(), send=self.broker.send, status=status, permit=nothing)
         self.lanes = Lanes(
-            pool=self.pool,  # type: ignore[arg-type]  # the fake has what lanes use
+            pool=self.pool,
             delivery=delivery,
             brake=self.brake,
             full_at=full_at,

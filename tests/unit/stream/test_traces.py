@@ -54,7 +54,7 @@ class World:
         self.brake = Brake(share=0.5, articles=brake_articles, status=status, retry_seconds=RETRY_SECONDS)
         send = self.traces.sending(self.broker.send)
         self.lanes = Lanes(
-            pool=self.pool,  # type: ignore[arg-type]  # the fake has what lanes use
+            pool=self.pool,
             delivery=Delivery(Settings(), send=send, status=status, permit=nothing, sleep=nothing),
             brake=self.brake,
             full_at=64,
