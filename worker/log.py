@@ -20,7 +20,7 @@ LINES_PER_WINDOW = 3
 SELDOM = ("opentelemetry.", 600.0, 1)
 """Its exporter repeats itself for as long as a collector is away: prefix, window in seconds, lines in it."""
 OWN = "khabar"
-_REPEATED = frozenset({"publish_retry"})
+_REPEATED = frozenset({"publish_retry", "registry_retry"})
 """Events of ours that many articles cause at once."""
 _CHATTY = ("faust", "mode", "worker", "aiokafka", "asyncio", "aiohttp", "stanza", "kafka", "opentelemetry", "urllib3")
 """Libraries; our subclasses of Faust's services log under ``worker``, in Faust's words."""
