@@ -1,5 +1,6 @@
 """Every verb hands its options on, as they were given, and its exit code back."""
 
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -105,7 +106,11 @@ def test_the_worker_runs_with_the_settings_of_the_environment(monkeypatch: pytes
     seen: list[str] = []
     monkeypatch.setattr(app, "run", lambda settings: seen.append(settings.group))
     monkeypatch.setenv("KHABAR_GROUP", "from-the-environment")
-    assert CliRunner().invoke(cli.app, ["worker"]).exit_code == 0
+    try:
+        assert CliRunner().invoke(cli.app, ["worker"]).exit_code == 0
+        assert callable(signal.getsignal(signal.SIGTERM)), "a stop while it imports ends with 0"
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
     assert seen == ["from-the-environment"]
 
 

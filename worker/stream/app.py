@@ -118,7 +118,7 @@ def make_app(settings: Settings) -> StreamApp:
         consumer_max_fetch_size=MOST_FETCHED_BYTES,
         consumer_auto_offset_reset="earliest",
         producer_acks=-1,
-        producer_request_timeout=15.0,  # the default is 20 minutes
+        producer_request_timeout=30.0,  # the default is 20 minutes; a hung broker is noticed earlier
         producer_metadata_max_age_ms=10_000,
         producer_max_request_size=heaviest,
         producer_compression_type="gzip",  # every consumer can read it
