@@ -62,15 +62,34 @@ def test_lag_without_progress_is_a_stall(status: Status, clock: Clock) -> None:
 
 
 @pytest.mark.parametrize(
-    "progress", [lambda status: status.published(b"{}"), lambda status: status.dead_lettered(), lambda status: status.progressed()]
+    "progress",
+    [
+        lambda status: status.moving({PARTITION: 8}, busy=()),
+        lambda status: status.moving({PARTITION: 7}, busy={PARTITION}),
+        lambda status: status.holding(),
+    ],
+    ids=["moved", "busy", "held"],
 )
-def test_any_progress_ends_a_stall(status: Status, clock: Clock, progress: Callable[[Status], None]) -> None:
-    """An article, a dead letter or a tombstone shows that the worker works."""
+def test_progress_ends_a_stall(status: Status, clock: Clock, progress: Callable[[Status], None]) -> None:
+    """The partition moved, its next article is in good hands, or articles are held on purpose."""
+    status.moving({PARTITION: 7}, busy=())
     status.lag({PARTITION: 5})
     clock.now += 11
+    status.moving({PARTITION: 7}, busy=())
     assert status.stalled_for() > 0
     progress(status)
     assert status.stalled_for() == 0
+
+
+def test_one_partition_that_stands_still_is_a_stall(status: Status, clock: Clock) -> None:
+    """However well the others get on."""
+    other = ("articles.raw", 1)
+    for number in range(12):
+        status.moving({PARTITION: 7, other: number}, busy=())
+        status.lag({PARTITION: 5, other: 5})
+        status.published(b"{}")
+        clock.now += 1
+    assert status.stalled_for() == pytest.approx(12)
 
 
 def test_lag_that_went_away_ends_a_stall(status: Status, clock: Clock) -> None:

@@ -84,6 +84,12 @@ class Parts:
         producer = cast("Producer", self.app.producer)
         return await producer.send_acknowledged(topic, key, value, headers)
 
+    def moving(self) -> None:
+        """Tell the status how far each partition is. One whose first article a process has in hand, in good time, moves."""
+        consumer = cast("Consumer", self.app.consumer)
+        reached = {(tp.topic, tp.partition): consumer.reached(tp) or 0 for tp in consumer.assignment()}
+        self.status.moving(reached, busy=self.lanes.computing() if self.pool.in_time() else ())
+
     async def lag(self) -> Mapping[Partition, int]:
         """Articles of each assigned partition that are not acknowledged yet."""
         consumer = cast("Consumer", self.app.consumer)
@@ -201,7 +207,7 @@ def run_stream(settings: Settings, status: Status, pool: Pool, traces: "Traces |
     parts = Parts(settings, status, work, traces)
 
     async def watch() -> None:
-        await watch_lag(parts.lag, status)
+        await watch_lag(parts.lag, parts.moving, status)
 
     async def watch_group() -> None:
         await watch_membership(parts.fence.is_open, status)

@@ -76,7 +76,7 @@ class Brake:
             outcome = await again()
         self._count(failed=_suspicious(outcome))
         while _suspicious(outcome) and self.on:
-            self._status.progressed()  # held on purpose: the watchdog must not restart us into more dead letters
+            self._status.holding()  # held on purpose: the watchdog must not restart us into more dead letters
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._retry_seconds):
                     await self._released.wait()

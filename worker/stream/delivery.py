@@ -92,7 +92,6 @@ class Delivery:
         key = f"{record.topic}/{record.partition}/{record.offset}".encode() if record.key is None else record.key
         await self._acknowledged(record, _Output(self._settings.output_topic, key, None, record.headers))
         metrics.TOMBSTONES.inc()
-        self._status.progressed()
 
     async def _publish(self, job: Job, done: Done) -> None:
         if len(done.value) > self._settings.max_output_bytes:

@@ -22,15 +22,21 @@ Measure = Callable[[], Awaitable[Mapping[Partition, int]]]
 """Lag, in articles, of every assigned partition."""
 
 
-async def watch_lag(measure: Measure, status: Status) -> None:
-    """Publish the lag, and end the process un-acked when there is lag and no progress for too long.
+async def watch_lag(measure: Measure, moving: Callable[[], None], status: Status) -> None:
+    """Publish the lag, and end the process un-acked when a partition has lag and does not move for too long.
 
     The lag is asked from the broker each time, not taken from the last fetch: a consumer that stopped fetching must
     not look idle.
+
+    Args:
+        measure: see `Measure`.
+        moving: tells the status how far each partition is, without asking anybody.
+        status: told of the lag.
     """
     shown: set[Partition] = set()
     while True:
         await asyncio.sleep(LAG_SECONDS)
+        moving()
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
                 lag = dict(await measure())
@@ -45,8 +51,9 @@ async def watch_lag(measure: Measure, status: Status) -> None:
             status.lag(lag)
         stalled = status.stalled_for()
         if stalled:
-            logger.error("stalled", seconds=round(stalled), hint="lag and no progress; the worker ends so that it is restarted")
+            logger.error("stalled", seconds=round(stalled), hint="a partition has lag and does not move; the worker ends to be restarted")
             await asyncio.sleep(GRACE_SECONDS)
+            moving()
             if status.stalled_for():
                 end("stalled", code=UNACKED_EXIT_CODE)
 

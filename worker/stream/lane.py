@@ -211,6 +211,11 @@ class Lanes:
         if count:
             logger.warning("articles_released", articles=count, why=why)
 
+    def computing(self) -> set[Partition]:
+        """Partitions whose first article is still with the pool."""
+        firsts = {partition: lane.entries[0].outcome for partition, lane in self._lanes.items() if lane.entries}
+        return {partition for partition, outcome in firsts.items() if outcome is not None and not outcome.done()}
+
     def in_flight(self, partition: Partition) -> int:
         """Articles of a partition that are not acknowledged yet."""
         lane = self._lanes.get(partition)

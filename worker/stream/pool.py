@@ -10,6 +10,7 @@ A reload puts processes with fresh models in the place of those at work, one aft
 import asyncio
 import math
 import multiprocessing
+import time
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -99,6 +100,7 @@ class Pool:
 
         self._slots = [Slot(make) for _ in range(settings.processes)]
         self._tasks: list[asyncio.Task[None]] = []
+        self._until: dict[EnricherProcess, float] = {}
 
     @property
     def models(self) -> list[Served]:
@@ -154,6 +156,11 @@ class Pool:
     def waiting(self) -> set["asyncio.Future[Outcome]"]:
         """Return the articles that no process has been given yet."""
         return {item.future for item in self._waiting}
+
+    def in_time(self) -> bool:
+        """Whether a process works on articles and has not had too long."""
+        now = time.monotonic()
+        return any(until > now for until in self._until.values())
 
     async def stop(self) -> None:
         """Stop; articles that still wait are dropped, their futures cancelled."""
@@ -236,12 +243,17 @@ class Pool:
         metrics.BATCH_ARTICLES.observe(len(batch))
         for item in batch:
             item.tries += 1
+        process = slot.process
+        seconds = time_limit(jobs, article_timeout=self._settings.article_timeout)
+        self._until[process] = time.monotonic() + seconds
         try:
-            results = await slot.process.run(jobs, seconds=time_limit(jobs, article_timeout=self._settings.article_timeout))
+            results = await process.run(jobs, seconds=seconds)
         except ProcessLostError as error:
             self._note_loss(batch, error)
             await self._replace(slot, str(error))
             return False
+        finally:
+            self._until.pop(process, None)
         for item, result in zip(batch, results, strict=True):
             item.settle(result)
         if slot.process.resident_bytes() > self._settings.process_memory_mb * 2**20:

@@ -40,7 +40,7 @@ def test_lag_is_shown_and_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
         return answer
 
     async def scenario() -> None:
-        task = asyncio.create_task(health.watch_lag(measure, status))
+        task = asyncio.create_task(health.watch_lag(measure, lambda: None, status))
         await asyncio.wait_for(enough.wait(), timeout=10)
         task.cancel()
 
@@ -83,7 +83,7 @@ from worker.stream import health
 health.LAG_SECONDS, health.GRACE_SECONDS = 0.01, 0.05
 async def measure():
     return {("t", 0): 3}
-asyncio.run(health.watch_lag(measure, Status(stall_timeout=0.2)))
+asyncio.run(health.watch_lag(measure, lambda: None, Status(stall_timeout=0.2)))
 """
     done = run(program)
     assert done.returncode == 75
@@ -101,10 +101,11 @@ status = Status(stall_timeout=0.2)
 async def measure():
     return {("t", 0): 3}
 async def main():
-    task = asyncio.create_task(health.watch_lag(measure, status))
+    reached = {("t", 0): 0}
+    task = asyncio.create_task(health.watch_lag(measure, lambda: status.moving(reached, busy=()), status))
     await asyncio.sleep(0.35)
     for _ in range(20):
-        status.published(b"{}")
+        reached["t", 0] += 1
         await asyncio.sleep(0.05)
 asyncio.run(main())
 """

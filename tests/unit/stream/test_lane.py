@@ -87,6 +87,22 @@ def test_articles_leave_in_offset_order() -> None:
     play(scenario)
 
 
+def test_a_lane_that_waits_for_the_pool_says_so() -> None:
+    """One that waits for the broker does not: the watchdog looks at it."""
+
+    async def scenario(world: World) -> None:
+        world.broker.on.clear()
+        await world.put(record(0))
+        await world.put(record(0, partition=1))
+        assert world.lanes.computing() == {("in", 0), ("in", 1)}
+        world.pool.answer(0, done(0))
+        await settle()
+        assert ("in", 0) not in world.lanes.computing() or ("in", 1) not in world.lanes.computing()
+        world.broker.on.set()
+
+    play(scenario)
+
+
 def test_nothing_is_acknowledged_before_the_broker_has_it() -> None:
     """While the broker is away, acknowledgements wait too."""
 

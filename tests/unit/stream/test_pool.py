@@ -129,6 +129,21 @@ def test_a_hang_is_killed_in_time_and_fails_the_culprit_alone() -> None:
     asyncio.run(scenario())
 
 
+def test_an_article_in_hand_is_in_time_until_its_limit() -> None:
+    """So long the watchdog waits, however long that is; with nothing in hand nothing is in time."""
+
+    async def scenario() -> None:
+        async with running(article_timeout=0.5) as pool:
+            assert not pool.in_time()
+            hanging = pool.submit(job(b"HANG"))
+            await asyncio.sleep(0.1)
+            assert pool.in_time()
+            await hanging
+            assert not pool.in_time()
+
+    asyncio.run(scenario())
+
+
 def test_an_article_that_breaks_once_is_not_given_up(tmp_path: Path) -> None:
     """A process that dies for another reason costs no article."""
 
