@@ -7,6 +7,7 @@ import pytest
 from tests.faults import menu
 from tests.faults.articles import BAD, ENRICHED, POISONED, make
 from tests.faults.run import WINDOW, Cycle, Report
+from tests.faults.soak import Sample
 from tests.faults.verify import Verdict
 
 GOOD_END = {"name": "w", "code": 0, "wanted": True, "seconds": 2.0}
@@ -33,6 +34,7 @@ def test_a_good_run_has_no_problems() -> None:
         ({"verdict": Verdict(published=1000, duplicates=11)}, "11 duplicates, 10 allowed"),
         ({"stuck": "no outputs"}, "stuck: no outputs"),
         ({"verdict": Verdict(published=1000, lost=["article 7"])}, "lost: article 7"),
+        ({"samples": [Sample(10.0 * n, "w", 80.0, 100.0 + n) for n in range(40)]}, "w: all memory climbs from 114.5 to 134.5 MiB"),
     ],
 )
 def test_every_broken_promise_is_a_problem(changes: dict[str, object], says: str) -> None:

@@ -51,6 +51,90 @@ def test_an_acknowledgement_of_an_older_generation_is_refused(parts: Parts) -> N
     assert list(consumer.unacked) == []
 
 
+def record_of(offset: int) -> SimpleNamespace:
+    """A record as aiokafka gives it."""
+    return SimpleNamespace(
+        topic=TOPIC,
+        partition=0,
+        offset=offset,
+        timestamp=1000,
+        timestamp_type=0,
+        headers=(),
+        key=b"k",
+        value=b"v",
+        checksum=None,
+        serialized_key_size=1,
+        serialized_value_size=1,
+    )
+
+
+def test_only_what_is_finished_is_committed(parts: Parts) -> None:
+    """Whatever lies in Faust's buffers or was acknowledged because Faust skipped it; gaps are no obstacle."""
+    app = parts.app
+    topics: Any = app.topics
+    topics._acking_topics.add(TOPIC)  # noqa: SLF001 - what subscribing does
+    app.consumer_generation_id = 2
+    consumer: Any = app.consumer
+    tp = TP(TOPIC, 0)
+    first, second, third = (consumer._to_message(tp, record_of(offset)) for offset in (0, 70, 10**9))  # noqa: SLF001
+    assert consumer._new_offset(tp) == 0  # noqa: SLF001
+    consumer.ack(first)
+    assert consumer._new_offset(tp) == 0, "acknowledged and not finished"  # noqa: SLF001
+    consumer.finished(first)
+    assert consumer._new_offset(tp) == 70  # noqa: SLF001
+    consumer.finished(third)
+    assert consumer._new_offset(tp) == 70  # noqa: SLF001
+    app.consumer_generation_id = 3
+    consumer.finished(second)
+    assert consumer._new_offset(tp) == 70, "of an older generation"  # noqa: SLF001
+
+
+def test_a_record_that_comes_again_in_one_generation_stops_nothing(parts: Parts) -> None:
+    """Faust drops what lies below the offset it has read; it is not waited for."""
+    consumer: Any = parts.app.consumer
+    parts.app.consumer_generation_id = 2
+    tp = TP(TOPIC, 0)
+    message = consumer._to_message(tp, record_of(7))  # noqa: SLF001
+    consumer._read_offset[tp] = 7  # noqa: SLF001 - what Faust notes
+    consumer._to_message(tp, record_of(5))  # noqa: SLF001
+    consumer.finished(message)
+    assert consumer.reached(tp) == 8
+
+
+def test_a_partition_made_anew_is_taken_from_its_beginning(parts: Parts) -> None:
+    """Its lower offsets are read and may be committed."""
+    consumer: Any = parts.app.consumer
+    parts.app.consumer_generation_id = 2
+    tp = TP(TOPIC, 0)
+    consumer._read_offset[tp] = consumer._committed_offset[tp] = 500  # noqa: SLF001
+    consumer._settled[tp] = 500  # noqa: SLF001
+    consumer.rewind(tp)
+    assert consumer._read_offset[tp] is None  # noqa: SLF001
+    consumer.finished(consumer._to_message(tp, record_of(0)))  # noqa: SLF001
+    assert consumer._new_offset(tp) == 1  # noqa: SLF001
+    assert consumer._should_commit(tp, 1)  # noqa: SLF001
+
+
+def test_a_commit_that_failed_is_made_again(parts: Parts) -> None:
+    """Faust takes it for done."""
+    consumer: Any = parts.app.consumer
+    tp = TP(TOPIC, 0)
+    answers = [False, True]
+
+    async def commit(_offsets: object) -> bool:
+        return answers.pop(0)
+
+    consumer._thread.commit = commit  # noqa: SLF001
+
+    async def scenario() -> None:
+        for again in (True, False):
+            await consumer._commit({tp: 9})  # noqa: SLF001
+            consumer._committed_offset[tp] = 9  # noqa: SLF001 - what Faust does in both cases
+            assert consumer._should_commit(tp, 9) is again  # noqa: SLF001
+
+    asyncio.run(scenario())
+
+
 def test_a_full_lane_keeps_its_partition_paused(parts: Parts) -> None:
     """Faust resumes a partition when its own buffer drains; the lane has the last word."""
     consumer: Any = parts.app.consumer
