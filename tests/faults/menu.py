@@ -51,12 +51,13 @@ def _worker_sigkill(rig: Rig) -> None:
 
 
 def _worker_sigterm(rig: Rig) -> None:
-    """Once, or again while it drains."""
+    """Once, or again while it drains, or killed while it drains."""
     worker = rig.dice.choice(rig.workers)
     worker.signal(signal.SIGTERM)
-    if rig.dice.random() < 0.5:
-        time.sleep(0.5)
-        worker.signal(signal.SIGTERM, again=True)
+    then = rig.dice.choice([None, signal.SIGTERM, signal.SIGKILL])
+    if then is not None:
+        time.sleep(rig.dice.uniform(0.1, 0.6))
+        worker.signal(then, again=True)
 
 
 def _workers_sigterm_together(rig: Rig) -> None:

@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from kafka.errors import KafkaError
+
 from tests.faults import menu, soak, topics
 from tests.faults.rig import DRAIN_SECONDS, Options, Rig, StuckError
 from tests.faults.verify import Verdict, verify
@@ -14,6 +16,8 @@ from tests.hostile.checks import invalid
 
 TOGETHER = 0.25
 """Share of the cycles in which a second fault comes on top of the first."""
+TRIES = 6
+TRY_AGAIN_SECONDS = 4.0
 WINDOW = 64
 """Articles in flight per partition at most: what one kill may double (``KHABAR_LANE_ARTICLES``)."""
 
@@ -123,9 +127,9 @@ def run(options: Options, *, say: Callable[[str], None] = print) -> Report:
                 report.samples = soak.run(rig, minutes=options.minutes or soak.MINUTES, say=say)
             else:
                 _cycles(rig, report, say=say)
-        except StuckError as error:
-            report.stuck = str(error)
-            say(f"STUCK: {error}")
+        except (StuckError, KafkaError, OSError) as error:  # whatever ended it: what was fed is verified
+            report.stuck = f"{type(error).__name__}: {error}"
+            say(f"STUCK: {report.stuck}")
         rig.feeder.stop()
         rig.settle()
         report.memory = [worker.resident_mib() for worker in rig.workers]
@@ -159,7 +163,7 @@ def _cycles(rig: Rig, report: Report, *, say: Callable[[str], None]) -> None:
 
 
 def _cycle(rig: Rig, cycle: Cycle, faults: Sequence[menu.Fault]) -> None:
-    heals = [fault.do(rig) for fault in faults]
+    heals = [_do(rig, fault) for fault in faults]
     cycle.seconds = rig.wait(time.time())
     for heal in heals:
         if heal is not None:
@@ -168,6 +172,22 @@ def _cycle(rig: Rig, cycle: Cycle, faults: Sequence[menu.Fault]) -> None:
     rig.wait_for_workers()
     cycle.missing = rig.missing()
     cycle.memory = [round(worker.resident_mib()) for worker in rig.workers]
+
+
+def _do(rig: Rig, fault: menu.Fault) -> menu.Heal | None:
+    """Let a fault happen; the rig's own questions to the brokers may meet one that is down or stopped, and are asked again.
+
+    Raises:
+        KafkaError: it could not be done in `TRIES` tries.
+    """
+    for attempt in range(TRIES):
+        try:
+            return fault.do(rig)
+        except (KafkaError, OSError):
+            if attempt == TRIES - 1:
+                raise
+            time.sleep(TRY_AGAIN_SECONDS)
+    return None
 
 
 def _verdict(rig: Rig) -> Verdict:

@@ -3,7 +3,7 @@
 A broker that dies closes its sockets; one that hangs (stopped, swapping, behind a dead switch) is noticed only by a
 time limit, and aiokafka has one for everything, which must be longer than the longest request: joining a group waits
 for the slowest member. So: small requests have a small limit; long ones are left alone as long as the broker answers a
-question on a connection of its own; a broker that does not is suspected, all its connections are closed, and for a
+question on another connection; a broker that does not is suspected, all its connections are closed, and for a
 while others are asked first for metadata and for the coordinator.
 
 Faust's driver makes its clients itself: `patient` turns one into ours before it connects.
@@ -37,8 +37,11 @@ SUSPECT_SECONDS = 20.0
 WAITING = frozenset({"JoinGroupRequest", "SyncGroupRequest"})
 """Answered when the other members are ready: no limit of ours, the client's own is above the rebalance timeout."""
 BULK = frozenset({"FetchRequest", "ProduceRequest"})
-PROBE = "probe"
-"""Name of the connections that only ask whether a broker is there."""
+SMALL, WAITS = "small", "waits"
+"""Names of further connections: a broker answers a connection's requests one after the other, and a small one would wait
+behind a produce request that waits for a follower, or behind one that waits for the group."""
+BOOTSTRAP = "bootstrap"
+"""aiokafka's name for the node it knows only by its address."""
 
 logger = log.get()
 
@@ -67,13 +70,21 @@ class PatientClient(AIOKafkaClient):  # type: ignore[misc] # aiokafka has no typ
         Raises:
             RequestTimedOutError: none came in the time such a request may take, or the broker hangs.
         """
+        return await self._send(node_id, request, group=group, quick=QUICK_SECONDS)
+
+    async def _send(self, node_id: Any, request: Any, *, group: Any, quick: float) -> Any:  # noqa: ANN401
         kind = type(request).__name__
+        if kind in WAITING:
+            group = WAITS
+        elif group == ConnectionGroup.DEFAULT and kind not in BULK and node_id != BOOTSTRAP:
+            group = SMALL
         answer = asyncio.ensure_future(super().send(node_id, request, group=group))
+        answer.add_done_callback(_heard)
         try:
             if kind in WAITING or kind in BULK:
                 await self._watch(answer, node_id, limit=self._bulk_seconds(node_id) if kind in BULK else None)
             else:
-                await asyncio.wait({answer}, timeout=PROBE_SECONDS if group == PROBE else QUICK_SECONDS)
+                await asyncio.wait({answer}, timeout=quick)
             if not answer.done():
                 self._suspect(node_id, kind, group)
                 raise RequestTimedOutError
@@ -95,7 +106,7 @@ class PatientClient(AIOKafkaClient):  # type: ignore[misc] # aiokafka has no typ
             if answer.done() or (limit is not None and time.monotonic() - began >= limit):
                 break
             try:
-                await self.send(node_id, MetadataRequest([]), group=PROBE)
+                await self._send(node_id, MetadataRequest([]), group=SMALL, quick=PROBE_SECONDS)
             except KafkaError:
                 return
         if not answer.done():
@@ -143,8 +154,8 @@ class PatientClient(AIOKafkaClient):  # type: ignore[misc] # aiokafka has no typ
     async def _metadata_update(self, cluster_metadata: Any, topics: Any) -> bool:  # noqa: ANN401
         """Ask one node after the other for metadata, trusted ones first; tell whether one answered."""
         request = MetadataRequest(list(topics) if topics else None)
-        first = ("bootstrap", ConnectionGroup.DEFAULT)
-        nodes = [broker.nodeId for broker in self.cluster.brokers()] + ["bootstrap"] * (first in self._conns)
+        first = (BOOTSTRAP, ConnectionGroup.DEFAULT)
+        nodes = [broker.nodeId for broker in self.cluster.brokers()] + [BOOTSTRAP] * (first in self._conns)
         for node_id in self._by_trust(nodes):
             try:
                 metadata = await self.send(node_id, request)
@@ -158,6 +169,12 @@ class PatientClient(AIOKafkaClient):  # type: ignore[misc] # aiokafka has no typ
             return True
         cluster_metadata.failed_update(None)
         return False
+
+
+def _heard(answer: "asyncio.Future[Any]") -> None:
+    """Nobody else may ask for the error of a request that was given up."""
+    if not answer.cancelled():
+        answer.exception()
 
 
 def patient(client: Any) -> PatientClient:  # noqa: ANN401 - an AIOKafkaClient
