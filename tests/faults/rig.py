@@ -24,7 +24,7 @@ STUCK_SECONDS = 120.0
 LONGEST_SECONDS = 600.0
 """When the articles fed after a fault are not out by then, it is stuck too, whatever else comes."""
 DRAIN_SECONDS = 25.0
-READY_SECONDS = 15.0
+READY_SECONDS = 12.0
 GROUP = "khabar"
 
 

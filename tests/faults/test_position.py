@@ -40,6 +40,7 @@ def _thread(kind: type[AIOKafkaConsumerThread], consumer: AIOKafkaConsumer) -> A
 
     thread: Any = kind.__new__(kind)
     thread.call_thread = call_thread
+    thread._last, thread._seeks, thread._seeking = {}, 0, 0  # noqa: SLF001
     thread._ensure_consumer = lambda: consumer  # noqa: SLF001
     return thread
 

@@ -36,11 +36,15 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
 
     consumer: "Consumer"
     _last: dict[TP, int]
+    """Last offset that was fetched of each partition since the last seek: to notice that a log went back by itself."""
+    _seeks: int
+    _seeking: int
 
     def _create_worker_consumer(self, transport: Any) -> Any:  # noqa: ANN401 - aiokafka has no types
         """Make the client; only what was committed is read from transactional producers."""
         batches.install()
         self._last = {}
+        self._seeks = self._seeking = 0
         consumer = super()._create_worker_consumer(transport)
         consumer._isolation_level = "read_committed"  # noqa: SLF001 - Faust sets it for exactly-once only
         patient(consumer._client)  # noqa: SLF001
@@ -59,11 +63,16 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         What was fetched before a rebalance is dropped, and aiokafka leaves a partition that nobody has committed yet
         where it is: behind the dropped records, which would then never be read.
         """
-        committed: Mapping[TP, int] = await super().seek_to_committed()
-        never = [tp for tp, offset in committed.items() if not offset]
-        if never:
-            await self.seek_to_beginning(*never)
-        self._last = {}
+        self._seeks += 1
+        self._seeking += 1
+        try:
+            committed: Mapping[TP, int] = await super().seek_to_committed()
+            never = [tp for tp, offset in committed.items() if not offset]
+            if never:
+                await self.seek_to_beginning(*never)
+        finally:
+            self._last.clear()
+            self._seeking -= 1
         return committed
 
     def expelled(self) -> bool:
@@ -73,6 +82,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
     async def _fetch_records(self, consumer: Any, active_partitions: set[TP], *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
         """Take what was fetched; note where the client stands before, and when it went back."""
         self._note_positions(consumer)
+        seeks = self._seeks
         try:
             records = await super()._fetch_records(consumer, active_partitions, *args, **kwargs)
         except KafkaError as error:
@@ -81,16 +91,17 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             logger.warning("fetch_failed", error=f"{type(error).__name__}: {error}")  # a right taken away, say
             await asyncio.sleep(FETCH_RETRY_SECONDS)
             return {}
-        for tp, batch in (records or {}).items():
-            if batch[0].offset <= self._last.get(tp, -1):
-                logger.warning("partition_rewound", topic=tp.topic, partition=tp.partition, offset=batch[0].offset, behind=self._last[tp])
-                self.consumer.loop.call_soon_threadsafe(self.consumer.rewind, tp)
-            self._last[tp] = batch[-1].offset
+        if seeks == self._seeks and not self._seeking:  # else going back is our own doing
+            for tp, batch in (records or {}).items():
+                if batch[0].offset <= self._last.get(tp, -1):
+                    logger.warning("partition_rewound", topic=tp.topic, partition=tp.partition, offset=batch[0].offset)
+                    self.consumer.loop.call_soon_threadsafe(self.consumer.rewind, tp)
+                self._last[tp] = batch[-1].offset
         return records
 
     def _note_positions(self, consumer: Any) -> None:  # noqa: ANN401
         """All records fetched earlier have been handed out by now: Faust asks again only then."""
-        if not self.consumer.flow_active:
+        if self._seeking or not self.consumer.flow_active:
             return
         subscription = consumer._subscription.subscription  # noqa: SLF001
         assignment = subscription.assignment if subscription else None
