@@ -16,7 +16,7 @@ from kafka import errors as kafka_errors
 from kafka.net.sasl.oauth import AbstractTokenProvider
 from kafka.structs import OffsetAndMetadata, TopicPartition
 
-from worker import kafka_reading, sasl
+from worker import kafka_reading, oauth, sasl
 from worker.errors import BrokerError
 from worker.settings import Settings
 
@@ -81,14 +81,18 @@ def _quiet() -> None:
 
 
 class _Token(AbstractTokenProvider):  # type: ignore[misc]  # kafka-python has no types
-    """OAUTHBEARER with a token that is given as the password."""
+    """OAUTHBEARER, see `worker.oauth`."""
 
-    def __init__(self, token: str) -> None:
-        self._token = token
+    def __init__(self, settings: Settings) -> None:
+        self._ask = oauth.source(settings)
+        try:
+            self._ask()
+        except OSError as error:
+            raise BrokerError(str(error)) from error
 
     def token(self) -> str:
         """The bearer token."""
-        return self._token
+        return self._ask()
 
     def extensions(self) -> dict[str, str]:
         """No SASL extensions."""
@@ -96,7 +100,12 @@ class _Token(AbstractTokenProvider):  # type: ignore[misc]  # kafka-python has n
 
 
 def security(settings: Settings) -> dict[str, Any]:
-    """kafka-python's options for reaching these brokers: addresses, TLS, SASL."""
+    """kafka-python's options for reaching these brokers: addresses, TLS, SASL.
+
+    Raises:
+        BrokerError: `KHABAR_SASL_TOKEN` gives no token.
+        SettingsError: it names no function.
+    """
     options: dict[str, Any] = {
         "bootstrap_servers": settings.broker_list,
         "client_id": CLIENT_ID,

@@ -76,6 +76,9 @@ class Settings:
     sasl_mechanism: SaslMechanism = _row("SCRAM-SHA-512", "SASL mechanism, with `SASL_SSL` and `SASL_PLAINTEXT`.")
     sasl_username: str = _row("", "SASL user.")
     sasl_password: str = _row("", "SASL password; `KHABAR_SASL_PASSWORD_FILE` names a file that holds it.", secret=True)
+    sasl_token: str = _row(
+        "", "OAUTHBEARER: `module:function` that returns the token, asked for every connection; without it the password is the token."
+    )
     ssl_cafile: str = _row("", "PEM file of the authorities that signed the brokers' certificates; empty: the system's.")
     ssl_certfile: str = _row("", "PEM file of this client's certificate (mTLS).")
     ssl_keyfile: str = _row("", "PEM file of its private key.")

@@ -108,6 +108,10 @@ class Secured:
             "KHABAR_SASL_PASSWORD": unsigned_token(subject),
         }
 
+    def oauth_function(self) -> dict[str, str]:
+        """The same with a function that gives the token."""
+        return {**self.oauth(), "KHABAR_SASL_PASSWORD": "", "KHABAR_SASL_TOKEN": "tests.security.broker:token"}
+
     def allow(self, principal: str, rights: Sequence[Right]) -> None:
         """Let ``User:principal`` do these things, and no others."""
         with self.cluster.admin() as admin:
@@ -146,6 +150,11 @@ def unsigned_token(subject: str) -> str:
     """A JSON web token without a signature, good until the year 2099."""
     parts = ({"alg": "none"}, {"sub": subject, "iat": 1_700_000_000, "exp": 4_070_908_800})
     return ".".join(base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in parts) + "."
+
+
+def token() -> str:
+    """What an operator's own function would fetch."""
+    return unsigned_token(OAUTH_USER)
 
 
 def _acl(principal: str, right: Right) -> ACL:

@@ -15,11 +15,12 @@ from tests.security.programs import ended, khabar, wait_for, worker
 
 pytestmark = [pytest.mark.kafka, pytest.mark.filterwarnings(UNCLOSED)]
 
-USER_OF = {"scram": "khabar", "mtls": MTLS_USER, "oauth": OAUTH_USER}
+USER_OF = {"scram": "khabar", "mtls": MTLS_USER, "oauth": OAUTH_USER, "function": OAUTH_USER}
 
 
 def _settings(secured: Secured, way: str) -> dict[str, str]:
-    return {"scram": lambda: secured.scram("khabar"), "mtls": secured.tls, "oauth": secured.oauth}[way]()
+    ways = {"scram": lambda: secured.scram("khabar"), "mtls": secured.tls, "oauth": secured.oauth, "function": secured.oauth_function}
+    return ways[way]()
 
 
 def _publish(secured: Secured, identifier: str) -> None:
@@ -46,7 +47,7 @@ def _no_secrets(text: str) -> None:
     assert "PRIVATE KEY" not in text
 
 
-@pytest.mark.parametrize("way", ["scram", "mtls", "oauth"])
+@pytest.mark.parametrize("way", ["scram", "mtls", "oauth", "function"])
 def test_the_worker_needs_no_more_than_the_listed_rights(secured: Secured, way: str, tmp_path: Path) -> None:
     """With exactly the listed ACLs, one good and one bad article come through, and no secret is in the log."""
     secured.allow(USER_OF[way], list(WORKER_RIGHTS.values()))

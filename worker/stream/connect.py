@@ -15,7 +15,7 @@ from aiokafka.client import AIOKafkaClient, CoordinationType
 from aiokafka.conn import create_conn
 from faust.types.auth import CredentialsT
 
-from worker import log, sasl
+from worker import log, oauth, sasl
 from worker.errors import BrokerError, SettingsError
 from worker.settings import Settings
 from worker.status import Status
@@ -38,14 +38,17 @@ logger = log.get()
 
 
 class _Token(AbstractTokenProvider):  # type: ignore[misc] # aiokafka has no types
-    """OAUTHBEARER: the token is the password of the settings."""
+    """OAUTHBEARER, see `worker.oauth`."""
 
-    def __init__(self, token: str) -> None:
-        self._token = token
+    def __init__(self, settings: Settings) -> None:
+        self._ask = oauth.source(settings)
 
     async def token(self) -> str:
-        """Return it."""
-        return self._token
+        """Ask for it, on a thread: it may be fetched from somewhere."""
+        try:
+            return await asyncio.to_thread(self._ask)
+        except OSError as error:
+            raise errors.KafkaError(str(error)) from None  # tried again, as a broker that is away
 
 
 def ssl_context(settings: Settings) -> ssl.SSLContext | None:
@@ -76,7 +79,7 @@ def credentials(settings: Settings) -> CredentialsT | None:
     if settings.sasl_mechanism == "OAUTHBEARER":
         from faust.auth import OAuthCredentials
 
-        return OAuthCredentials(oauth_cb=_Token(settings.sasl_password), ssl_context=context)
+        return OAuthCredentials(oauth_cb=_Token(settings), ssl_context=context)
     return faust.SASLCredentials(
         username=settings.sasl_username, password=settings.sasl_password, mechanism=settings.sasl_mechanism, ssl_context=context
     )
