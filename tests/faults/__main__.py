@@ -20,6 +20,7 @@ def main() -> int:
     parser.add_argument("--rate", type=float, default=15.0, help="articles a second")
     parser.add_argument("--models", choices=("light", "real"), default="light")
     parser.add_argument("--only", action="append", choices=[fault.name for fault in menu.MENU], help="only this fault; may be repeated")
+    parser.add_argument("--hurry", action="store_true", help="the next fault need not wait until every worker is back")
     parser.add_argument("--soak", action="store_true", help="no faults: load for --minutes, memory watched")
     parser.add_argument("--folder", type=Path, help="for logs and data; a temporary one by default")
     parser.add_argument("--out", type=Path, default=OUT)
@@ -38,6 +39,7 @@ def main() -> int:
         names=frozenset(options.only) if options.only else None,
         folder=options.folder,
         soak=options.soak,
+        hurry=options.hurry,
     )
     report = run.run(wanted, say=lambda line: print(line, flush=True))  # noqa: T201
     run.write(report, options.out)

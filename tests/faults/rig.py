@@ -24,7 +24,7 @@ STUCK_SECONDS = 120.0
 LONGEST_SECONDS = 600.0
 """When the articles fed after a fault are not out by then, it is stuck too, whatever else comes."""
 DRAIN_SECONDS = 25.0
-READY_SECONDS = 12.0
+READY_SECONDS = 60.0
 GROUP = "khabar"
 
 
@@ -44,6 +44,7 @@ class Options:
         names: only these faults.
         folder: of logs, broker data and poison marks; a temporary one if None.
         soak: no faults: only load, and memory watched.
+        hurry: a fault may come while workers of the one before are still starting.
     """
 
     cycles: int
@@ -57,6 +58,7 @@ class Options:
     names: frozenset[str] | None = None
     folder: Path | None = None
     soak: bool = False
+    hurry: bool = False
 
 
 class StuckError(Exception):

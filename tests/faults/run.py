@@ -169,7 +169,8 @@ def _cycle(rig: Rig, cycle: Cycle, faults: Sequence[menu.Fault]) -> None:
         if heal is not None:
             heal()
     rig.wait(time.time())
-    rig.wait_for_workers()
+    if not rig.options.hurry:
+        rig.wait_for_workers()
     cycle.missing = rig.missing()
     cycle.memory = [round(worker.resident_mib()) for worker in rig.workers]
 

@@ -174,7 +174,7 @@ ARGUMENTS = {
 
 
 @pytest.mark.parametrize("command", sorted(ARGUMENTS))
-@pytest.mark.parametrize("way", ["scram", "mtls", "oauth"])
+@pytest.mark.parametrize("way", ["scram", "mtls", "oauth", "function"])
 def test_every_command_needs_no_more_than_the_listed_rights(secured: Secured, way: str, command: str) -> None:
     """Over each secured listener, with exactly the listed ACLs, every command does its work."""
     secured.allow(USER_OF[way], COMMAND_RIGHTS[command])
