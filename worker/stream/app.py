@@ -30,7 +30,7 @@ from worker.stream.fatal import leave
 from worker.stream.fence import Fence
 from worker.stream.health import start_deadline, watch_lag, watch_membership
 from worker.stream.lane import Flow, Lanes, Partition
-from worker.stream.pool import Pool, Work
+from worker.stream.pool import Pool
 from worker.stream.reload import Reload
 from worker.stream.resume import Tables
 
@@ -56,7 +56,7 @@ REQUEST_OVERHEAD_BYTES = 2**20
 class Parts:
     """Everything the stream is made of, wired together."""
 
-    def __init__(self, settings: Settings, status: Status, pool: Work, traces: "Traces | None" = None) -> None:
+    def __init__(self, settings: Settings, status: Status, pool: Pool | avro.AvroPool, traces: "Traces | None" = None) -> None:
         """Make the parts that need no running app."""
         self.settings = settings
         self.status = status

@@ -139,6 +139,10 @@ class AvroPool:
         """Return the articles that no process has been given yet."""
         return self._pool.waiting() | {future for held in self._held.values() for _, future in held}
 
+    def in_time(self) -> bool:
+        """Whether a process works on articles and has not had too long."""
+        return self._pool.in_time()
+
     async def stop(self) -> None:
         """Ask no more, and stop the pool."""
         for task in self._tasks:
@@ -210,7 +214,7 @@ class AvroPool:
     def _note_failure(self, number: int, attempt: int, error: str) -> None:
         self._failing.add(number)
         self._status.unmet(CONDITION)
-        self._status.progressed()  # held on purpose: a restart would not help
+        self._status.holding()  # on purpose: a restart would not help
         metrics.REGISTRY_RETRIES.inc()
         if attempt & (attempt - 1) == 0:  # 1, 2, 4, 8 …: an outage is no reason to flood the log
             logger.warning("registry_retry", schema=number, attempt=attempt, held=len(self._held[number]), error=error, stage="decode")
