@@ -1,146 +1,141 @@
-"""``python -m tests.bench``: everything side by side in one run; prints a table and writes ``build/bench.json``."""
+"""``python -m tests.bench``: everything side by side in one run; prints a table and writes ``build/bench.json``.
+
+The machine is never alone, so the contestants take turns: round by round, every second round in the opposite order. A
+figure is the median of its rounds, a ratio the median of the rounds' ratios, and the spread is printed beside it.
+"""
 
 import argparse
 import json
-import random
-import statistics
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import msgspec
 from rich.console import Console
-from rich.table import Table
 
-from tests.bench import bare, floor, stream
-from tests.faults.cluster import Cluster, available
+from tests.bench import bare, broker, stream
+from tests.bench.articles import CORPUS, ROOT, Article, load
+from tests.bench.floor import Floor
+from tests.bench.table import summary, table
+from tests.faults.cluster import available
 from worker.settings import Settings
 
-ROOT = Path(__file__).parents[2]
-CORPUS = ROOT.parent / "shared" / "data" / "articles"
-SAMPLES = ROOT / "worker" / "bundled" / "samples"
 STANZA = ROOT / "tests" / "data" / "stanza"
 MODELS = ROOT / "worker" / "bundled" / "models"
-PRESETS = ("fast", "accurate")
+PRESETS = ("accurate", "fast")
+RAW = "bench.raw"
+TAGGED_WORDS_SHARE = 0.5
+"""Share of the corpus that the taggers alone are measured on, cut into one part a round and one to warm up."""
+
+Figures = dict[str, float]
 
 
 def main() -> None:
-    """Measure, print, write."""
+    """Measure, print, write; what is there is written after every round."""
     options = _options()
-    articles = _articles(options.articles)
-    presets = [name for name in PRESETS if (MODELS / name / "card.json").is_file()]
-    result: dict[str, Any] = {
-        "settings": {"articles": len(articles), "processes": options.processes, "seconds": options.seconds, "kafka": available()}
-    }
-    with _broker() as broker, tempfile.TemporaryDirectory() as logs:
-        stream.fill(broker, ["naive.raw", "naive.enriched"], articles)
-        watch = stream.Watch(
-            broker=broker, output="naive.enriched", articles=len(articles), seconds=options.seconds, log=Path(logs) / "naive.log"
+    articles = load(options.articles, folder=options.corpus)
+    presets = [name for name in PRESETS if (MODELS / name / "card.json").is_file() and name in options.presets]
+    settings = {name: getattr(options, name) for name in ("articles", "rounds", "processes", "seconds")}
+    settings |= {"kafka": available(), "corpus": options.corpus.is_dir()}
+    rounds: list[dict[str, Figures]] = []
+    console = Console()
+    with broker.broker() as address, tempfile.TemporaryDirectory() as logs:
+        broker.make_topics(address, RAW)
+        broker.fill(address, RAW, articles)
+        taggers = {name: _Tagger(name, articles, rounds=options.rounds) for name in presets}
+        for number in range(options.rounds):
+            figures: dict[str, Figures] = {}
+            for name, contest in _Round(address, articles, options, Path(logs), number).contests(taggers):
+                found = contest()
+                figures.setdefault(name, {}).update(found)
+                console.print(f"round {number + 1}  {name:16} " + "  ".join(f"{key} {value:.4g}" for key, value in found.items()))
+            rounds.append(figures)
+            result = summary(rounds, presets) | {"settings": settings, "rounds": rounds}
+            (ROOT / "build").mkdir(exist_ok=True)
+            (ROOT / "build" / "bench.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    console.print(table(result, presets))
+
+
+class _Round:
+    """The contests of one round."""
+
+    def __init__(self, address: str, articles: Sequence[Article], options: argparse.Namespace, logs: Path, number: int) -> None:
+        self._address, self._articles, self._options, self._logs, self._number = address, articles, options, logs, number
+
+    def contests(self, taggers: "Mapping[str, _Tagger]") -> list[tuple[str, Callable[[], Figures]]]:
+        """Everything in its order."""
+        found: list[tuple[str, Callable[[], Figures]]] = [(name, partial(self._flow, name)) for name in ("naive", "naive_per_core")]
+        for name, tagger in taggers.items():
+            found += [(name, partial(self._flow, name)), (name, partial(self._bare, name)), (name, tagger.measure)]
+        return found[:: -1 if self._number % 2 else 1]
+
+    def _flow(self, name: str) -> Figures:
+        contestant = _contestant(self._address, name, self._number, self._options.processes)
+        log = self._logs / f"{name}-{self._number}.log"
+        flow = stream.measure(self._address, contestant, articles=len(self._articles), seconds=self._options.seconds, log=log)
+        return {
+            "articles_per_second": flow.rate,
+            "processor_seconds_per_article": flow.cost,
+            "first_article_seconds": flow.first,
+            "resident_bytes": flow.resident,
+            "resident_bytes_apart": flow.resident_apart,
+            "output_bytes": flow.output_bytes,
+        }
+
+    def _bare(self, name: str) -> Figures:
+        settings = Settings(models=name, processes=self._options.processes)
+        return {"bare_articles_per_second": bare.articles_per_second(settings, list(map(msgspec.json.encode, self._articles)))}
+
+
+def _contestant(address: str, name: str, number: int, processes: int) -> stream.Contestant:
+    """Who takes part, with an output topic and a group of its own for this round."""
+    group = f"{name}.{number}"
+    if name in PRESETS:
+        return stream.khabar(address, models=name, source=RAW, name=group, processes=processes)
+    broker.make_topics(address, group, appended=True)
+    arguments = ["-m", "tests.bench.naive", address, RAW, group, group, str(STANZA)]
+    if name == "naive":
+        return stream.Contestant(arguments, {}, group)
+    return stream.Contestant([*arguments, "1"], {}, group, workers=processes)
+
+
+class _Tagger:
+    """A tagger alone beside its floor, on text it has not seen."""
+
+    def __init__(self, name: str, articles: Sequence[Article], *, rounds: int) -> None:
+        directory = MODELS / name
+        self._tagging = bare.Tagging(directory)
+        self._floor = Floor(
+            directory / "model.onnx", window=json.loads((directory / "card.json").read_text(encoding="utf-8")).get("window", 128)
         )
-        flow = stream.measure(["-m", "tests.bench.naive", broker, "naive.raw", "naive.enriched", str(STANZA)], {}, watch)
-        result["naive_articles_per_second"] = round(flow.rate, 2)
-        result["naive_resident_bytes"] = flow.resident
-        for name in presets:
-            result[name] = _preset(name, broker, articles, options, Path(logs))
-    _show(result, presets)
-    (ROOT / "build").mkdir(exist_ok=True)
-    (ROOT / "build" / "bench.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+        bodies = [article["body"] for article in articles]
+        size = max(int(len(bodies) * TAGGED_WORDS_SHARE) // (rounds + 1), 1)
+        self._parts = [bodies[at : at + size] for at in range(0, size * (rounds + 1), size)]
+        self._tagging.words_per_second(self._parts.pop(0))
 
-
-def _preset(name: str, broker: str, articles: list[dict[str, Any]], options: argparse.Namespace, logs: Path) -> dict[str, Any]:
-    """Khabar with one model: the stream, the bare enricher, the tagger alone and its floor."""
-    topics = {"INPUT": f"{name}.raw", "OUTPUT": f"{name}.enriched", "DEAD_LETTER": f"{name}.dead"}
-    stream.fill(broker, list(topics.values()), articles)
-    environment = {f"KHABAR_{kind}_TOPIC": topic for kind, topic in topics.items()}
-    environment |= {"KHABAR_BROKERS": broker, "KHABAR_MODELS": name, "KHABAR_PROCESSES": str(options.processes), "KHABAR_HTTP_PORT": "0"}
-    watch = stream.Watch(broker=broker, output=topics["OUTPUT"], articles=len(articles), seconds=options.seconds, log=logs / f"{name}.log")
-    flow = stream.measure(["-m", "worker.cli", "worker"], environment, watch)
-    settings = Settings(models=name, processes=options.processes)
-    directory = MODELS / name
-    rate, pieces = bare.words_per_second(directory, [article["body"] for article in articles])
-    card = json.loads((directory / "card.json").read_text(encoding="utf-8"))
-    cost, (inner, outer) = floor.multiplications_per_piece(directory / "model.onnx", window=card["window"])
-    matrix = statistics.mean([floor.int8_rate(inner=inner, outer=outer), floor.int8_rate(inner=outer, outer=inner)])
-    return {
-        "articles_per_second": round(flow.rate, 2),
-        "bare_articles_per_second": round(bare.articles_per_second(settings, [msgspec.json.encode(article) for article in articles]), 2),
-        "words_per_second_per_core": round(rate),
-        "floor_words_per_second_per_core": round(matrix / (cost * pieces)),
-        "first_article_seconds": round(flow.first, 2),
-        "resident_bytes": flow.resident,
-    }
-
-
-def _articles(count: int) -> list[dict[str, Any]]:
-    """Articles in all languages, shuffled; the project's samples where the corpus is missing."""
-    files = sorted(CORPUS.glob("*.jsonl")) or sorted(SAMPLES.glob("**/*.json*"))
-    found: list[dict[str, Any]] = []
-    for file in files:
-        text = file.read_text(encoding="utf-8")
-        found.extend(json.loads(line) for line in text.splitlines()) if file.suffix == ".jsonl" else found.append(json.loads(text))
-    random.Random(7).shuffle(found)  # noqa: S311 - an order, not a secret
-    return found[:count]
-
-
-@contextmanager
-def _broker() -> Iterator[str]:
-    """Apache Kafka where it is, else the embedded broker."""
-    if not available():
-        from worker.broker import EmbeddedBroker
-
-        with EmbeddedBroker() as embedded:
-            yield embedded.address
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        cluster = Cluster(Path(folder))
-        cluster.start()
-        try:
-            yield cluster.direct
-        finally:
-            cluster.stop()
-
-
-def _show(result: dict[str, Any], presets: list[str]) -> None:
-    table = Table(
-        "",
-        "articles/s",
-        "× naive",
-        "bare articles/s",
-        "÷ bare",
-        "words/s/core",
-        "floor",
-        "of floor",
-        "first article",
-        title="one run, side by side",
-    )
-    naive = result["naive_articles_per_second"]
-    table.add_row("naive", f"{naive:.1f}", "1.0")
-    for name in presets:
-        own = result[name]
-        rate, alone, words, lowest = (
-            own[key]
-            for key in ("articles_per_second", "bare_articles_per_second", "words_per_second_per_core", "floor_words_per_second_per_core")
-        )
-        cells = [
-            f"{rate:.1f}",
-            f"{rate / naive:.1f}",
-            f"{alone:.1f}",
-            f"{rate / alone:.2f}",
-            f"{words:,}",
-            f"{lowest:,}",
-            f"{words / lowest:.0%}",
-        ]
-        table.add_row(name, *cells, f"{own['first_article_seconds']} s")
-    Console().print(table)
+    def measure(self) -> Figures:
+        """Words a second of one core, and what the multiplications alone would allow: measured before and after."""
+        before = self._floor.seconds_per_piece()
+        rate, pieces = self._tagging.words_per_second(self._parts.pop(0))
+        after = self._floor.seconds_per_piece()
+        strict, in_float = ((one + other) / 2 for one, other in zip(before, after, strict=True))
+        return {
+            "words_per_second_per_core": rate,
+            "floor_words_per_second_per_core": 1 / (strict * pieces),
+            "float_attention_floor_words_per_second_per_core": 1 / (in_float * pieces),
+            "pieces_per_word": pieces,
+        }
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--articles", type=int, default=935)
-    parser.add_argument("--seconds", type=float, default=60.0, help="longest time a worker is watched")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=90.0, help="longest time a worker is watched in a round")
     parser.add_argument("--processes", type=int, default=Settings().processes)
+    parser.add_argument("--presets", nargs="+", default=PRESETS, choices=PRESETS)
+    parser.add_argument("--corpus", type=Path, default=CORPUS, help="folder of ar.jsonl, en.jsonl, fa.jsonl; samples where it is missing")
     return parser.parse_args()
 
 

@@ -1,122 +1,220 @@
-"""Articles a second of a worker on a real broker: fill the topic, start the worker, watch its output."""
+"""A worker on a real broker, watched from outside: how fast its output grows, its memory, its processor time."""
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import msgspec
 import psutil
-from kafka import KafkaConsumer, KafkaProducer
-from kafka.admin import KafkaAdminClient, NewTopic
 
-PARTITIONS = 6
-START_SECONDS = 180.0
-WARM_UP = 0.15
-"""Share of the articles that passes before the clock starts: start-up and cold caches are no throughput."""
+from tests.bench import broker
+
+START_SECONDS = 300.0
+WARM_UP, COOL_DOWN = 0.15, 0.05
+"""Shares of the outputs before and after the part that is timed: neither start-up nor an emptied queue is throughput."""
+LOOK_SECONDS = 0.25
+MEMORY_SECONDS = 2.0
+STOP_SECONDS = 40.0
+
+
+class Contestant(NamedTuple):
+    """What is started.
+
+    Args:
+        arguments: of the Python interpreter.
+        environment: beside this process's own.
+        output: topic it writes to.
+        workers: how many of it, all alike.
+    """
+
+    arguments: Sequence[str]
+    environment: Mapping[str, str]
+    output: str
+    workers: int = 1
 
 
 class Flow(NamedTuple):
     """What was watched.
 
     Args:
-        rate: articles a second between the first output after the warm-up and the last output.
-        first: seconds from the worker's start to its first output.
+        rate: articles a second, from the end of the warm-up to the beginning of the end.
+        cost: processor seconds an article in the same stretch, all processes of the worker together.
+        first: seconds from the start to the first output.
         articles: outputs seen.
-        resident: the worker's resident memory at the end in bytes, processes together, shared pages once.
+        resident: most memory at once in bytes, all processes together, pages they share counted once.
+        resident_apart: the same with shared pages counted in every process (what ``ps`` adds up to).
+        output_bytes: mean size of an output's value.
     """
 
     rate: float
+    cost: float
     first: float
     articles: int
     resident: int
+    resident_apart: int
+    output_bytes: float
 
 
-class Watch(NamedTuple):
-    """What to watch, and for how long.
+class _Look(NamedTuple):
+    at: float
+    outputs: int
+    processor: float
+
+
+def khabar(address: str, *, models: str, source: str, name: str, workers: int = 1, **settings: object) -> Contestant:
+    """Khabar's worker in a group of its own, with an output topic of its own, which are made.
 
     Args:
-        broker: host:port.
-        output: the worker's output topic.
-        articles: how many are to come.
-        seconds: longest time to watch after the first of them.
-        log: where the worker's own words go.
+        address: of the broker.
+        models: ``KHABAR_MODELS``.
+        source: the input topic.
+        name: of the group and of the output topic.
+        workers: members of the group.
+        settings: further ones, by their name in `worker.settings`.
     """
-
-    broker: str
-    output: str
-    articles: int
-    seconds: float
-    log: Path
-
-
-def fill(broker: str, topics: Sequence[str], articles: Sequence[dict[str, Any]]) -> None:
-    """Make the topics and publish the articles into the first one."""
-    admin = KafkaAdminClient(bootstrap_servers=broker)
-    admin.create_topics([NewTopic(topic, num_partitions=PARTITIONS, replication_factor=1) for topic in topics])
-    admin.close()
-    producer = KafkaProducer(bootstrap_servers=broker, enable_idempotence=False, acks="all", linger_ms=20)
-    for article in articles:
-        producer.send(topics[0], key=article["id"].encode(), value=msgspec.json.encode(article))
-    producer.flush()
-    producer.close()
+    broker.make_topics(address, name, appended=True)
+    broker.make_topics(address, f"{name}.dead")
+    values = {"brokers": address, "models": models, "group": name, "http_port": 0}
+    values |= {"input_topic": source, "output_topic": name, "dead_letter_topic": f"{name}.dead"} | settings
+    return Contestant(["-m", "worker.cli", "worker"], {f"KHABAR_{key.upper()}": str(value) for key, value in values.items()}, name, workers)
 
 
-def measure(command: Sequence[str], environment: Mapping[str, str], watch: Watch) -> Flow:
-    """Run a worker until all its outputs came or the time is over."""
-    consumer = KafkaConsumer(
-        watch.output, bootstrap_servers=watch.broker, auto_offset_reset="earliest", group_id=None, max_poll_records=500
-    )
-    while not consumer.assignment():
-        consumer.poll(timeout_ms=200)
-    with _running(command, environment, watch.log) as worker:
-        started = time.monotonic()
-        arrivals = _arrivals(consumer, worker, watch)
-        resident = _resident(worker.pid)
-    consumer.close()
-    warm = int(len(arrivals) * WARM_UP)
-    rate = (len(arrivals) - 1 - warm) / (arrivals[-1] - arrivals[warm])
-    return Flow(rate=rate, first=arrivals[0] - started, articles=len(arrivals), resident=resident)
+def steady(moments: Sequence[float]) -> float:
+    """Articles a second of ascending moments, warm-up and end left out."""
+    first, last = int(len(moments) * WARM_UP), max(int(len(moments) * (1 - COOL_DOWN)), 2) - 1
+    return (last - first) / (moments[last] - moments[first])
 
 
-def _arrivals(consumer: Any, worker: "subprocess.Popen[bytes]", watch: Watch) -> list[float]:  # noqa: ANN401 - kafka-python
-    """When each output came, seconds, monotonic."""
-    arrivals: list[float] = []
-    patience = time.monotonic() + START_SECONDS
-    while len(arrivals) < watch.articles and time.monotonic() < (arrivals[0] + watch.seconds if arrivals else patience):
-        found = sum(len(records) for records in consumer.poll(timeout_ms=100).values())
-        arrivals.extend([time.monotonic()] * found)
-        if worker.poll() is not None:
-            message = f"the worker ended with {worker.returncode}: {watch.log.read_text(errors='replace')[-500:]}"
-            raise RuntimeError(message)
-    if len(arrivals) < watch.articles // 20:
-        message = f"only {len(arrivals)} of {watch.articles} articles came: {watch.log.read_text(errors='replace')[-500:]}"
+def measure(address: str, contestant: Contestant, *, articles: int, seconds: float, log: Path) -> Flow:
+    """Run a contestant until its outputs are complete or the time is over.
+
+    Args:
+        address: of the broker.
+        contestant: what to run; its topics are there and filled.
+        articles: outputs that are to come.
+        seconds: longest time to watch after the first of them.
+        log: where its own words go.
+
+    Raises:
+        RuntimeError: it ended, or hardly anything came.
+    """
+    looks: list[_Look] = []
+    memory = [(0, 0)]
+    ends = broker.Ends(address)
+    started = time.time()
+    with running(contestant, log) as workers, contextlib.closing(ends):
+        over = time.monotonic() + START_SECONDS
+        while time.monotonic() < over and (not looks or looks[-1].outputs < articles):
+            time.sleep(LOOK_SECONDS)
+            complain_if_ended(workers, log)
+            looks.append(_Look(time.monotonic(), ends.count(contestant.output), sum(map(processor_seconds, workers))))
+            if looks[-1].outputs and not looks[-2:-1][0].outputs:
+                over = time.monotonic() + seconds
+            if len(looks) % int(MEMORY_SECONDS / LOOK_SECONDS) == 0:
+                memory.append(resident(workers))
+    stamps = broker.records(address, contestant.output)
+    if len(stamps) < max(articles // 20, 10):
+        message = f"only {len(stamps)} of {articles} articles came: {_words_of(log, 0)}"
         raise RuntimeError(message)
-    return arrivals
+    return Flow(
+        rate=steady([stamp.at for stamp in stamps]),
+        cost=_cost(looks),
+        first=stamps[0].at - started,
+        articles=len(stamps),
+        resident=max(memory)[0],
+        resident_apart=max(apart for _, apart in memory),
+        output_bytes=sum(stamp.size for stamp in stamps) / len(stamps),
+    )
+
+
+def _cost(looks: Sequence[_Look]) -> float:
+    """Processor seconds an article between the warm-up and the end."""
+    whole = looks[-1].outputs
+    part = [look for look in looks if WARM_UP * whole <= look.outputs <= (1 - COOL_DOWN) * whole]
+    if not part or part[-1].outputs == part[0].outputs:
+        return float("nan")
+    return (part[-1].processor - part[0].processor) / (part[-1].outputs - part[0].outputs)
 
 
 @contextmanager
-def _running(command: Sequence[str], environment: Mapping[str, str], log: Path) -> Any:  # noqa: ANN401 - a context manager of Popen
+def running(contestant: Contestant, log: Path) -> "Iterator[list[subprocess.Popen[bytes]]]":
+    """Workers for as long as the ``with`` block lasts; then SIGTERM, and SIGKILL for what does not listen."""
+    with ExitStack() as stack:
+        yield [stack.enter_context(_one(contestant, log_of(log, number))) for number in range(contestant.workers)]
+
+
+def log_of(log: Path, number: int) -> Path:
+    """Where the words of one worker go."""
+    return log.with_suffix(f".{number}.log")
+
+
+def _words_of(log: Path, number: int) -> str:
+    return log_of(log, number).read_text(errors="replace")[-500:]
+
+
+@contextmanager
+def _one(contestant: Contestant, log: Path) -> "Iterator[subprocess.Popen[bytes]]":
     with log.open("wb") as stream:
         worker = subprocess.Popen(
-            [sys.executable, *command], env={**os.environ, **environment}, stdout=stream, stderr=stream, start_new_session=True
+            [sys.executable, *contestant.arguments],
+            env={**os.environ, **contestant.environment},
+            stdout=stream,
+            stderr=stream,
+            start_new_session=True,
         )
     try:
         yield worker
     finally:
         worker.send_signal(signal.SIGTERM)
         try:
-            worker.wait(timeout=40)
+            worker.wait(timeout=STOP_SECONDS)
         except subprocess.TimeoutExpired:
             os.killpg(worker.pid, signal.SIGKILL)
             worker.wait()
 
 
-def _resident(pid: int) -> int:
-    root = psutil.Process(pid)
-    return sum(process.memory_full_info().pss for process in [root, *root.children(recursive=True)])
+def complain_if_ended(workers: "Sequence[subprocess.Popen[bytes]]", log: Path) -> None:
+    """Raise where a worker is gone.
+
+    Raises:
+        RuntimeError: with the end of its log.
+    """
+    for number, worker in enumerate(workers):
+        if worker.poll() is not None:
+            message = f"a worker ended with {worker.returncode}: {_words_of(log, number)}"
+            raise RuntimeError(message)
+
+
+def tree(worker: "subprocess.Popen[bytes]") -> list[psutil.Process]:
+    """The worker's processes."""
+    with contextlib.suppress(psutil.Error):
+        root = psutil.Process(worker.pid)
+        return [root, *root.children(recursive=True)]
+    return []
+
+
+def processor_seconds(worker: "subprocess.Popen[bytes]") -> float:
+    """User and system time of all its processes."""
+    total = 0.0
+    for process in tree(worker):
+        with contextlib.suppress(psutil.Error):
+            times = process.cpu_times()
+            total += times.user + times.system
+    return total
+
+
+def resident(workers: "Sequence[subprocess.Popen[bytes]]") -> tuple[int, int]:
+    """Resident bytes of all processes: shared pages once, and counted in each."""
+    once = apart = 0
+    for worker in workers:
+        for process in tree(worker):
+            with contextlib.suppress(psutil.Error):
+                memory = process.memory_full_info()
+                once, apart = once + memory.pss, apart + memory.rss
+    return once, apart
