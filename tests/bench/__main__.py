@@ -24,6 +24,8 @@ from worker.settings import Settings
 STANZA = ROOT / "tests" / "data" / "stanza"
 MODELS = ROOT / "worker" / "bundled" / "models"
 PRESETS = ("accurate", "fast")
+NAIVE = ("naive", "naive_one_thread", "naive_per_core")
+"""torch as it comes (a thread a core), with one thread, and a worker of one thread on every core. The better of the first two counts."""
 RAW = "bench.raw"
 TAGGED_WORDS_SHARE = 0.5
 """Share of the corpus that the taggers alone are measured on, cut into one part a round and one to warm up."""
@@ -38,6 +40,7 @@ def main() -> None:
     presets = [name for name in PRESETS if (MODELS / name / "card.json").is_file() and name in options.presets]
     settings = {name: getattr(options, name) for name in ("articles", "rounds", "processes", "seconds")}
     settings |= {"kafka": available(), "corpus": options.corpus.is_dir()}
+    raw_bytes = sum(len(msgspec.json.encode(article)) for article in articles) / len(articles)
     rounds: list[dict[str, Figures]] = []
     console = Console()
     with broker.broker() as address, tempfile.TemporaryDirectory() as logs:
@@ -51,7 +54,7 @@ def main() -> None:
                 figures.setdefault(name, {}).update(found)
                 console.print(f"round {number + 1}  {name:16} " + "  ".join(f"{key} {value:.4g}" for key, value in found.items()))
             rounds.append(figures)
-            result = summary(rounds, presets) | {"settings": settings, "rounds": rounds}
+            result = summary(rounds, presets) | {"settings": settings, "raw_bytes": raw_bytes, "rounds": rounds}
             (ROOT / "build").mkdir(exist_ok=True)
             (ROOT / "build" / "bench.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     console.print(table(result, presets))
@@ -65,7 +68,7 @@ class _Round:
 
     def contests(self, taggers: "Mapping[str, _Tagger]") -> list[tuple[str, Callable[[], Figures]]]:
         """Everything in its order."""
-        found: list[tuple[str, Callable[[], Figures]]] = [(name, partial(self._flow, name)) for name in ("naive", "naive_per_core")]
+        found: list[tuple[str, Callable[[], Figures]]] = [(name, partial(self._flow, name)) for name in NAIVE]
         for name, tagger in taggers.items():
             found += [(name, partial(self._flow, name)), (name, partial(self._bare, name)), (name, tagger.measure)]
         return found[:: -1 if self._number % 2 else 1]
@@ -94,10 +97,9 @@ def _contestant(address: str, name: str, number: int, processes: int) -> stream.
     if name in PRESETS:
         return stream.khabar(address, models=name, source=RAW, name=group, processes=processes)
     broker.make_topics(address, group, appended=True)
-    arguments = ["-m", "tests.bench.naive", address, RAW, group, group, str(STANZA)]
-    if name == "naive":
-        return stream.Contestant(arguments, {}, group)
-    return stream.Contestant([*arguments, "1"], {}, group, workers=processes)
+    threads = [] if name == "naive" else ["1"]
+    arguments = ["-m", "tests.bench.naive", address, RAW, group, group, str(STANZA), *threads]
+    return stream.Contestant(arguments, {}, group, workers=processes if name == "naive_per_core" else 1)
 
 
 class _Tagger:

@@ -1,6 +1,8 @@
 """The broker of a measurement, its topics, and what its topics tell afterwards."""
 
 import contextlib
+import signal
+import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -34,7 +36,8 @@ class Stamped(NamedTuple):
 
 @contextmanager
 def broker() -> Iterator[str]:
-    """Apache Kafka where it is, else the embedded broker; ``host:port``."""
+    """Apache Kafka where it is, else the embedded broker; ``host:port``. SIGTERM ends it and what runs inside the block."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))
     if not available():
         from worker.broker import EmbeddedBroker
 

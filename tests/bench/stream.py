@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import psutil
 
 from tests.bench import broker
@@ -86,9 +87,13 @@ def khabar(address: str, *, models: str, source: str, name: str, workers: int = 
 
 
 def steady(moments: Sequence[float]) -> float:
-    """Articles a second of ascending moments, warm-up and end left out."""
-    first, last = int(len(moments) * WARM_UP), max(int(len(moments) * (1 - COOL_DOWN)), 2) - 1
-    return (last - first) / (moments[last] - moments[first])
+    """Articles a second of ascending moments, warm-up and end left out: the line of least squares.
+
+    Articles come by the batch, so first and last moment alone would count a batch too many or too few.
+    """
+    first, last = int(len(moments) * WARM_UP), max(int(len(moments) * (1 - COOL_DOWN)), 2)
+    times = np.array(moments[first:last]) - moments[first]
+    return float(np.polyfit(times, np.arange(len(times)), 1)[0])
 
 
 def measure(address: str, contestant: Contestant, *, articles: int, seconds: float, log: Path) -> Flow:
@@ -134,12 +139,12 @@ def measure(address: str, contestant: Contestant, *, articles: int, seconds: flo
 
 
 def _cost(looks: Sequence[_Look]) -> float:
-    """Processor seconds an article between the warm-up and the end."""
+    """Processor seconds an article between the warm-up and the end; of so short a run that there is no such time, of all of it."""
     whole = looks[-1].outputs
     part = [look for look in looks if WARM_UP * whole <= look.outputs <= (1 - COOL_DOWN) * whole]
-    if not part or part[-1].outputs == part[0].outputs:
-        return float("nan")
-    return (part[-1].processor - part[0].processor) / (part[-1].outputs - part[0].outputs)
+    if len({look.outputs for look in part}) < 3:
+        return looks[-1].processor / whole
+    return float(np.polyfit([look.outputs for look in part], [look.processor for look in part], 1)[0])
 
 
 @contextmanager
