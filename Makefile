@@ -4,7 +4,7 @@ BIN := .venv/bin
 LOCKS := $(patsubst %,requirements/%.txt,runtime build dev torch-cpu torch cuda)
 STAMP := .venv/.installed
 
-.PHONY: help install demo test check format bench faults fuzz quality models schemas docs dashboard deploy-check rehearse lock clean
+.PHONY: help install demo test check format bench bench-report faults fuzz quality models schemas docs dashboard deploy-check rehearse lock clean
 .DEFAULT_GOAL := help
 
 help:  ## what the targets do
@@ -36,6 +36,9 @@ format: install  ## let ruff mend what it can
 
 bench: install  ## throughput beside a naive worker and the machine's floor: build/bench.json
 	$(BIN)/python -m tests.bench $(ARGS)
+
+bench-report: install  ## pictures and tables of docs/performance.md and docs/capacity.md from build/
+	$(BIN)/python -m tests.bench.report
 
 faults: install  ## the long fault run on Apache Kafka: build/faults.json
 	$(BIN)/python -m tests.faults $(ARGS)

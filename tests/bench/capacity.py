@@ -95,7 +95,8 @@ def plan(articles_a_day: int, cost: Cost, rule: simulate.Rule) -> dict[str, Any]
     arrivals = spread(total, partitions)
     worker = simulate.Worker([rate], start=cost.start + IMAGE_SECONDS, rebalance=cost.rebalance)
     scaled = rule_for(rule, rate=rate, most=partitions)
-    tries = {}
+    tries: dict[int, dict[str, float]] = {}
+    courses: dict[int, simulate.Course] = {}
     for least in sorted({1, *(max(math.ceil(mean / rate * share), 1) for share in (0.5, 1.0, 1.25, 1.6, 2.0)), most}):
         course = simulate.run(arrivals, step=STEP_SECONDS, rule=replace(scaled, least=least), worker=worker, replicas=least)
         tries[least] = {
@@ -104,6 +105,7 @@ def plan(articles_a_day: int, cost: Cost, rule: simulate.Rule) -> dict[str, Any]
             "worst": float(course.delays.max()),
             "mean_replicas": round(float(course.replicas.mean()), 2),
         }
+        courses[least] = course
         if tries[least]["p99"] <= OBJECTIVE_SECONDS:
             break
     least = min(tries, key=lambda count: (tries[count]["p99"] > OBJECTIVE_SECONDS, tries[count]["p99"], count))
@@ -118,9 +120,23 @@ def plan(articles_a_day: int, cost: Cost, rule: simulate.Rule) -> dict[str, Any]
         "tries": tries,
         **tries[least],
         "lag_threshold": round(scaled.threshold),
+        "course": _shown(courses[least]),
         "cores_at_most": most * CORES_A_REPLICA,
         "memory_bytes_at_most": round(most * cost.resident),
         **_broker_bytes(articles_a_day, busiest, cost),
+    }
+
+
+def _shown(course: simulate.Course) -> dict[str, list[float]]:
+    """The second and the third day, a value every five minutes."""
+    each = int(300 / STEP_SECONDS)
+    part = slice(int(DAY / STEP_SECONDS), int(3 * DAY / STEP_SECONDS))
+    arrived = course.arrived[part].reshape(-1, each).mean(axis=1) / STEP_SECONDS
+    members = course.members[part].reshape(-1, each).max(axis=1)
+    return {
+        "at": [number * 300.0 for number in range(len(arrived))],
+        "arrivals": [round(float(one), 2) for one in arrived],
+        "members": [float(one) for one in members],
     }
 
 
