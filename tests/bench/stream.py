@@ -19,6 +19,10 @@ from tests.bench import broker
 START_SECONDS = 300.0
 WARM_UP, COOL_DOWN = 0.15, 0.05
 """Shares of the outputs before and after the part that is timed: neither start-up nor an emptied queue is throughput."""
+FEWEST = 3
+"""Outputs without which there is no rate."""
+FEW = 20
+"""Outputs below which nothing is left out."""
 LOOK_SECONDS = 0.25
 MEMORY_SECONDS = 2.0
 STOP_SECONDS = 40.0
@@ -91,7 +95,9 @@ def steady(moments: Sequence[float]) -> float:
 
     Articles come by the batch, so first and last moment alone would count a batch too many or too few.
     """
-    first, last = int(len(moments) * WARM_UP), max(int(len(moments) * (1 - COOL_DOWN)), 2)
+    if len(moments) < FEW:
+        return (len(moments) - 1) / (moments[-1] - moments[0])
+    first, last = int(len(moments) * WARM_UP), int(len(moments) * (1 - COOL_DOWN))
     times = np.array(moments[first:last]) - moments[first]
     return float(np.polyfit(times, np.arange(len(times)), 1)[0])
 
@@ -124,7 +130,7 @@ def measure(address: str, contestant: Contestant, *, articles: int, seconds: flo
             if len(looks) % int(MEMORY_SECONDS / LOOK_SECONDS) == 0:
                 memory.append(resident(workers))
     stamps = broker.records(address, contestant.output)
-    if len(stamps) < max(articles // 20, 10):
+    if len(stamps) < FEWEST:
         message = f"only {len(stamps)} of {articles} articles came: {_words_of(log, 0)}"
         raise RuntimeError(message)
     return Flow(

@@ -60,7 +60,7 @@ class Pieces:
 
     pieces: Sequence[str]
     scores: Sequence[float]
-    cache_words: int = 200_000
+    cache_words: int = 50_000  # 14 MB full; a word that is not there costs 30 µs
     _table: dict[str, tuple[float, int]] = field(init=False, repr=False)
     _cache: dict[tuple[str, bool], tuple[int, ...]] = field(init=False, repr=False)
     _longest: int = field(init=False, repr=False)
