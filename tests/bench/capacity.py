@@ -8,6 +8,7 @@ and at least, with which 99 of 100 articles are out in time.
 import argparse
 import json
 import math
+import sys
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -194,7 +195,10 @@ def main() -> None:
 
 def read_cost(models: str) -> Cost:
     """What the yardstick and the curves left."""
-    bench = json.loads((ROOT / "build" / "bench.json").read_text(encoding="utf-8"))
+    yardstick = ROOT / "build" / "bench.json"
+    bench = json.loads(yardstick.read_text(encoding="utf-8")) if yardstick.exists() else {}
+    if models not in bench:
+        sys.exit(f"{yardstick}: no figures of {models!r} there: run `make bench` first")
     own = bench[models]
     start = ROOT / "build" / "curves" / "start.json"
     seconds = json.loads(start.read_text(encoding="utf-8"))["median"]["first_article"] if start.exists() else own["first_article_seconds"]
