@@ -4,6 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from worker.enrich.adjectives import without_adjectives
 from worker.enrich.analysis import Span
 from worker.enrich.clitics import Clitics
 from worker.enrich.join import Name, join
@@ -39,7 +40,7 @@ def build(texts: Mapping[FieldName, str], spans: Mapping[FieldName, Sequence[Spa
         Entities, most salient first, ids ``e1`` on; no two mentions overlap, and each obeys
         ``article[field][start:end] == text``.
     """
-    named = without_offices(texts, _mentions(texts, spans, language=language))
+    named = without_adjectives(without_offices(texts, _mentions(texts, spans, language=language)))
     named += repeats(texts, named, language=language)
     found = [_Found(mention, kind) for mention, kind in named]
     groups = _grouped(texts, found)

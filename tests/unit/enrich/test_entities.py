@@ -142,6 +142,21 @@ def test_first_words_in_arabic_script_are_common_nouns() -> None:
     assert len(build("بنك الحبوب ثم بنك", "ORG بنك الحبوب; ORG بنك")) == 2
 
 
+def test_nationality_is_no_name() -> None:
+    """The adjective of a place of the article goes, however its ya is typed; a family name that looks like one stays."""
+    body = "آمریکا و ژاپن گفتگو کردند. ناو آمریکایی رسید. سربازان آمريكايي ماندند. رضا تهرانی از تهران آمد و تهرانی گفت. شرکت ژاپنی‌کار آمد."
+    found = build(
+        body, "LOC آمریکا; LOC ژاپن; ORG آمریکایی; MISC آمريكايي; PER رضا تهرانی; LOC تهران; PER تهرانی; ORG ژاپنی‌کار", language="fa"
+    )
+    assert short(found) == {
+        "LOC آمریکا": ["آمریکا"],
+        "LOC ژاپن": ["ژاپن"],
+        "PER رضا تهرانی": ["رضا تهرانی", "تهرانی"],
+        "LOC تهران": ["تهران"],
+        "ORG ژاپنی‌کار": ["ژاپنی‌کار"],
+    }
+
+
 def test_offices_are_no_organisations() -> None:
     """Behind a minister the place is the name; an office of one word is none; without the place the model is believed."""
     body = "وزیر کشاورزی تاجیکستان به وزیر دفاع گفت تاجیکستان و وزرای خارجه هند. سازمان غله تاجیکستان."
