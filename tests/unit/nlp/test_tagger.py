@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from worker.nlp.pieces import WORD_START, Pieces
 from worker.nlp.tagger import Embeddings, Tagger, Window, batches, windows
-
-torch = pytest.importorskip("torch")
-pytest.importorskip("onnx")
+from worker.nlp.train.export import export
+from worker.nlp.train.network import Network
+from worker.nlp.train.quantise import Grid, attach
 
 LETTERS = "abcdefghij"
 VOCABULARY = ["<s>", "<pad>", "</s>", "<unk>", WORD_START, *LETTERS, *(WORD_START + letter for letter in LETTERS)]
@@ -23,10 +24,8 @@ WINDOW = 32
 
 
 @pytest.fixture(scope="module")
-def network() -> Any:  # noqa: ANN401 - torch is optional here
+def network() -> Network:
     """Two random layers with weights large enough that every piece sways its neighbours."""
-    from worker.nlp.train.network import Network
-
     torch.manual_seed(3)
     sizes = {"hidden": 384, "feed": 128, "heads": 12, "vocabulary": len(VOCABULARY), "positions": WINDOW, "labels": 9, "layers": 2}
     made = Network({**sizes, "epsilon": 1e-12})
@@ -36,11 +35,8 @@ def network() -> Any:  # noqa: ANN401 - torch is optional here
 
 
 @pytest.fixture(scope="module")
-def model(network: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:  # noqa: ANN401 - torch is optional here
+def model(network: Network, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The network as files."""
-    from worker.nlp.train.export import export
-    from worker.nlp.train.quantise import Grid
-
     grids = [{name: Grid(0.05, 128) for name in ("qkv", "ao", "fi", "fo")} for _ in range(2)]
     out = tmp_path_factory.mktemp("model")
     card = {"name": "random", "labels": LABELS, "window": WINDOW}
@@ -96,10 +92,8 @@ def test_a_neighbouring_sentence_is_context(model: Path) -> None:
     assert not np.allclose(tagger._run([alone])[0, :count], tagger._run([beside])[0, :count])  # noqa: SLF001 - see above
 
 
-def test_the_file_computes_what_the_network_does(model: Path, network: Any) -> None:  # noqa: ANN401 - torch is optional here
+def test_the_file_computes_what_the_network_does(model: Path, network: Network) -> None:
     """Scores of the int8 file follow those of the torch network with the same grids."""
-    from worker.nlp.train.quantise import Grid, attach
-
     tagger = Tagger.load(model)
     window = next(tagger._windows([document(5, 3)]))  # noqa: SLF001 - the numbers are the subject
     found = tagger._run([window])[0]  # noqa: SLF001 - see above
@@ -111,7 +105,7 @@ def test_the_file_computes_what_the_network_does(model: Path, network: Any) -> N
     assert np.corrcoef(found.ravel(), wanted.ravel())[0, 1] > 0.97
 
 
-def test_embeddings_survive_four_bits(model: Path, network: Any) -> None:  # noqa: ANN401 - torch is optional here
+def test_embeddings_survive_four_bits(model: Path, network: Network) -> None:
     """Unpacked rows are near the fitted ones, nibbles in the right half."""
     with np.load(model / "pieces.npz", allow_pickle=False) as arrays:
         embeddings = Embeddings.unpack(arrays["nibbles"], arrays["scales"], arrays["positions"])
