@@ -7,7 +7,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -21,16 +21,6 @@ from worker.broker import free_port
 ROOT = Path(__file__).resolve().parents[2]
 MIB = 2**20
 TOPIC_BYTES = {"raw": 16 * MIB, "enriched": 24 * MIB, "dead": 32 * MIB}
-PROGRAM = """
-import os, sys
-from worker.errors import UserError
-from worker.settings import Settings
-from worker.stream.app import run
-try:
-    run(Settings.from_env(os.environ), factory={factory!r})
-except UserError as error:
-    sys.exit(str(error))
-"""
 
 
 class Topics:
@@ -77,23 +67,22 @@ class Topics:
 class Worker:
     """A running worker."""
 
-    def __init__(
-        self, settings: Mapping[str, str], *, log: Path, factory: str | None = None, path: Sequence[Path] = (), port: int = 0
-    ) -> None:
+    def __init__(self, settings: Mapping[str, str], *, log: Path, factory: str | None = None, port: int = 0) -> None:
         """Start it.
 
         Args:
             settings: KHABAR_* variables.
             log: where its standard error goes.
-            factory: ``module:function`` in place of the real enricher; None runs the `khabar worker` command.
-            path: folders of the factory's module.
+            factory: ``module:function`` in place of the real enricher, in a worker that spares itself the import of Stanza and torch;
+                None runs the `khabar worker` command.
             port: of its web server; 0 takes a free one.
         """
         self.port = port or free_port()
         self.log = log
         environ = {name: value for name, value in os.environ.items() if not name.startswith("KHABAR_")}
-        environ |= {"PYTHONPATH": os.pathsep.join(map(str, (ROOT, *path))), **settings, "KHABAR_HTTP_PORT": str(self.port)}
-        program = ["-m", "worker.cli", "worker"] if factory is None else ["-c", PROGRAM.format(factory=factory)]
+        environ |= {"PYTHONPATH": str(ROOT), **settings, "KHABAR_HTTP_PORT": str(self.port)}
+        environ |= {} if factory is None else {"RIG_FACTORY": factory, "RIG_MODELS": "light"}
+        program = ["-m", "worker.cli", "worker"] if factory is None else ["-m", "tests.faults.worker"]
         with log.open("ab") as output:
             self.process = subprocess.Popen([sys.executable, *program], env=environ, stdout=output, stderr=output, start_new_session=True)
 

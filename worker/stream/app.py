@@ -234,6 +234,7 @@ def run_stream(settings: Settings, status: Status, pool: Pool, traces: "Traces |
 
 async def _prepare(settings: Settings, status: Status, pool: Pool, before: avro.AvroPool | None) -> None:
     """Models, schema registry and broker side by side, then the topics."""
+    connect.ssl_context(settings)  # a file that cannot be used shows before any process is started
 
     async def load() -> None:
         await pool.start()
