@@ -12,7 +12,7 @@ from typing import Any
 import cramjam
 import pytest
 from aiokafka import AIOKafkaProducer
-from kafka import KafkaConsumer, TopicPartition
+from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
 
 from tests.faults.cluster import UNCLOSED, Cluster, available
 from tests.faults.craft import CODECS, HEADER_BYTES, batch, repack, seal, send
@@ -88,6 +88,12 @@ class Bench:
         parts = next(iter(offsets.values()))
         found = parts.get(TopicPartition(self.raw, 0))
         return found.offset if found else 0
+
+    def commit(self, offset: int) -> None:
+        """Set the group's committed offset; the group must be empty."""
+        group = self.worker._environ["KHABAR_GROUP"]  # noqa: SLF001
+        with self.cluster.admin() as admin:
+            admin.alter_group_offsets(group, {TopicPartition(self.raw, 0): OffsetAndMetadata(offset, "", -1)})
 
     def end(self) -> int:
         """The end of the input topic."""
@@ -231,6 +237,22 @@ def test_records_deleted_while_nobody_read(bench: Bench) -> None:
     until(lambda: len(bench.outputs()) == 6)
     assert bench.bodies() == ["First.", "5.", "6.", "7.", "8.", "9."]
     until(lambda: bench.committed() == bench.end())
+
+
+def test_a_committed_offset_beyond_the_end(bench: Bench) -> None:
+    """The log was cut off, or made anew and the offset kept: everything it holds comes out, and the commit goes back."""
+    bench.send(batch(0, [value("First.")]))
+    until(lambda: bench.committed() == 1)
+    bench.worker.close(seconds=40)
+    bench.commit(500)
+    for number in range(5):
+        bench.send(batch(0, [value(f"{number}.")]))
+    again = Worker("again", folder=bench.worker.log.parent, environ=bench.worker._environ)  # noqa: SLF001
+    bench.worker = again
+    again.start()
+    until(lambda: len(bench.outputs()) == 7)
+    assert bench.bodies() == ["First.", "First.", "0.", "1.", "2.", "3.", "4."]
+    until(lambda: bench.committed() == bench.end() == 6)
 
 
 def _delete_before(admin: Any, topic: str, offset: int) -> None:  # noqa: ANN401 - kafka-python has no types

@@ -9,7 +9,7 @@ import time
 from typing import Any
 
 from aiokafka.consumer.group_coordinator import GroupCoordinator
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
 from faust.transport.drivers.aiokafka import DEFAULT_GENERATION_ID
 
 from worker import log
@@ -57,6 +57,14 @@ class Member(GroupCoordinator):  # type: ignore[misc] # aiokafka has no types
             logger.warning("committed_offsets_unknown", error=_line(error))
             await asyncio.sleep(RETRY_SECONDS)
             return False
+
+    async def _do_commit_offsets(self, assignment: Any, offsets: Any) -> None:  # noqa: ANN401
+        """Commit, and do not try again where the topic is gone: made anew, it would get the offsets of the old one."""
+        try:
+            await super()._do_commit_offsets(assignment, offsets)
+        except UnknownTopicOrPartitionError as error:
+            message = f"no offset can be committed: {_line(error)}"
+            raise KafkaError(message) from error
 
     async def _push_error_to_user(self, error: BaseException) -> None:
         logger.warning("group_error", error=_line(error))

@@ -36,7 +36,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
 
     consumer: "Consumer"
     _last: dict[TP, int]
-    """Last offset that was fetched of each partition since the last seek: to notice that a log went back by itself."""
+    """Last offset that was fetched of each partition, or went before where it was sought to: below it the log went back by itself."""
     _seeks: int
     _seeking: int
 
@@ -70,8 +70,8 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             never = [tp for tp, offset in committed.items() if not offset]
             if never:
                 await self.seek_to_beginning(*never)
+            self._last = {tp: offset - 1 for tp, offset in committed.items() if offset}
         finally:
-            self._last.clear()
             self._seeking -= 1
         return committed
 

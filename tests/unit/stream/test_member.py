@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from aiokafka.consumer.group_coordinator import GroupCoordinator
-from aiokafka.errors import GroupAuthorizationFailedError, KafkaError
+from aiokafka.errors import GroupAuthorizationFailedError, KafkaError, UnknownTopicOrPartitionError
 from faust.transport.drivers.aiokafka import DEFAULT_GENERATION_ID
 
 from worker.stream import member as module
@@ -81,6 +81,18 @@ def test_committed_offsets_are_asked_for_again(monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.setattr(GroupCoordinator, "_maybe_refresh_commit_offsets", refresh)
     assert asyncio.run(coordinator(Fence(session_timeout=10))._maybe_refresh_commit_offsets(None)) is False  # noqa: SLF001
+
+
+def test_offsets_of_a_topic_that_is_gone_are_not_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else aiokafka does, every 0.1 s, until the topic is made anew."""
+
+    async def commit(_self: Any, _assignment: Any, _offsets: Any) -> None:  # noqa: ANN401
+        raise UnknownTopicOrPartitionError
+
+    monkeypatch.setattr(GroupCoordinator, "_do_commit_offsets", commit)
+    with pytest.raises(KafkaError) as caught:
+        asyncio.run(coordinator(Fence(session_timeout=10))._do_commit_offsets(None, {}))  # noqa: SLF001
+    assert not caught.value.retriable
 
 
 def test_an_error_for_the_user_is_not_waited_for() -> None:
