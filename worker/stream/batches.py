@@ -35,6 +35,7 @@ TRIES: Final = 3
 MOST_REMEMBERED: Final = 1000
 _NEWEST_FORMAT: Final = 2
 _MAGIC = struct.Struct(">q8xb")  # base offset, length and leader epoch or checksum, magic
+_COUNTS = struct.Struct(">23xi30xi")  # last offset's distance from the base offset, number of records
 
 logger = log.get()
 
@@ -69,6 +70,13 @@ class Batch:
     def validate_crc(self) -> bool:
         """A wrong checksum shows in what comes out."""
         return True
+
+    def knows_its_end(self) -> bool:
+        """Whether a broken batch may be passed over: its end is not what is broken, and no record behind it is missed."""
+        if self._magic < _NEWEST_FORMAT:
+            return True
+        distance, records = _COUNTS.unpack_from(self._raw)
+        return bool(distance == records - 1)
 
     def __next__(self) -> Any:  # noqa: ANN401
         """Give the record of a control batch."""
@@ -149,7 +157,7 @@ class Batches(_MemoryRecordsPy):  # type: ignore[misc] # final for its author's 
             if len(self._wrong) > MOST_REMEMBERED:
                 self._wrong.clear()
             self._wrong[place] = self._wrong.get(place, 0) + 1
-        return self._wrong[place] >= TRIES and batch.next_offset > batch.base_offset
+        return self._wrong[place] >= TRIES and batch.knows_its_end()
 
 
 def install() -> None:

@@ -117,6 +117,14 @@ def test_a_wrong_checksum_is_fetched_again_before_it_counts() -> None:
     assert (found[0][1].failed.reason, position) == ("unreadable", 4)
 
 
+def test_a_broken_batch_whose_end_is_broken_too_is_not_passed_over() -> None:
+    """It might pass over records that are sound: better a partition that stands still, and says so."""
+    bad, behind = batch(1, [b"b", b"c"]), batch(3, [b"d"])
+    struct.pack_into(">i", bad, 23, 5)
+    for _ in range(batches.TRIES + 2):
+        assert read(bad, behind, start=1) == ([], 1)
+
+
 def test_a_batch_that_was_cut_off_is_fetched_again() -> None:
     """Else aiokafka takes it for one that is too large for ever, and passes over its first offset."""
     whole = batch(0, [b"a"])
