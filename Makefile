@@ -4,7 +4,7 @@ BIN := .venv/bin
 LOCKS := $(patsubst %,requirements/%.txt,runtime build dev torch-cpu torch cuda)
 STAMP := .venv/.installed
 
-.PHONY: help install demo test check format bench bench-report faults fuzz quality models schemas docs dashboard deploy-check rehearse lock clean
+.PHONY: help install demo test check format bench bench-report faults fuzz quality models schemas docs dashboard deploy-check rehearse audit lock clean
 .DEFAULT_GOAL := help
 
 help:  ## what the targets do
@@ -67,6 +67,9 @@ deploy-check: install  ## image, Compose, Kubernetes, rules and dashboard (needs
 
 rehearse: install  ## the Dockerfile's steps in clean roots, without an engine (as root, needs debootstrap; ARGS="--also PATH")
 	$(BIN)/python -m tests.deploy.rehearse build/rehearsal $(ARGS)
+
+audit:  ## known weaknesses of the pinned packages (needs pip-audit and the network)
+	pip-audit --disable-pip --require-hashes -r requirements/runtime.txt
 
 lock:  ## requirements/*.txt from pyproject.toml (needs uv; UPGRADE=1 takes newer versions)
 	$(PYTHON) requirements/lock.py $(if $(UPGRADE),--upgrade)
