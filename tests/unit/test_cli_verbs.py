@@ -73,7 +73,7 @@ def test_run(stub: Stub, module: object, arguments: list[str], options: dict[str
         (
             "train",
             ["train", "--data", "d", "--out", "o", "--preset", "fast", "--seed", "3"],
-            {"data": Path("d"), "out": Path("o"), "preset": "fast", "seed": 3},
+            {"data": Path("d"), "out": Path("o"), "preset": "fast", "seed": 3, "start": None, "epochs": 0.0},
             None,
             0,
         ),
