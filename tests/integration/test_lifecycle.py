@@ -31,7 +31,7 @@ def send(topics: Topics, values: list[bytes | None], *, partition: int = 0) -> N
     producer = topics.producer()
     for number, value in enumerate(values):
         producer.send(topics.raw, value, key=b"k%d" % number, partition=partition)
-    producer.flush(30)
+    producer.flush(120)
     producer.close()
 
 

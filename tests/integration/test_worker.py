@@ -77,7 +77,7 @@ def send(topics: Topics, part: list[Case]) -> dict[tuple[int, int], Case]:
     """Publish, wait for the broker, and note where each case came to lie."""
     producer = topics.producer()
     futures = [(case, producer.send(topics.raw, case.value, key=case.key, headers=case.headers)) for case in part]
-    producer.flush(30)
+    producer.flush(120)
     placed = {}
     for case, future in futures:
         metadata = future.get(30)

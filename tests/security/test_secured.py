@@ -3,7 +3,8 @@
 import json
 import re
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from kafka import KafkaProducer
 
 from tests.faults.cluster import REPOSITORY, UNCLOSED
 from tests.security.broker import COMMAND_RIGHTS, MTLS_USER, OAUTH_USER, USERS, WORKER_RIGHTS, Secured
-from tests.security.programs import ended, khabar, wait_for, worker
+from tests.security.programs import Ran, ended, khabar, wait_for, worker
 
 pytestmark = [pytest.mark.kafka, pytest.mark.filterwarnings(UNCLOSED)]
 
@@ -152,13 +153,29 @@ def test_a_worker_without_tls_waits_and_says_why(secured: Secured, tmp_path: Pat
     _no_secrets(log.read_text())
 
 
-@pytest.mark.parametrize("command", sorted(COMMANDS))
-@pytest.mark.parametrize("wrong", sorted(WRONG))
-def test_a_refused_command_ends_with_one_clear_line(secured: Secured, wrong: str, command: str) -> None:
+REFUSED = [
+    (wrong, command)
+    for wrong in sorted(WRONG)
+    for command in sorted(COMMANDS)
+    if command == "topics check" or wrong in {"wrong password", "expired certificate", "certificate of another host"}
+]
+"""Every mistake with one command, the commonest with all."""
+
+
+@pytest.fixture(scope="module")
+def refused(secured: Secured) -> Iterator[dict[tuple[str, str], "Future[Ran]"]]:
+    """All of them, four at a time: each waits ten seconds for a broker that will have it, and does nothing meanwhile."""
+    with ThreadPoolExecutor(4) as pool:
+        yield {
+            (wrong, command): pool.submit(khabar, *COMMANDS[command], settings=WRONG[wrong](secured), stdin='{"body": "x y"}')
+            for wrong, command in REFUSED
+        }
+
+
+@pytest.mark.parametrize(("wrong", "command"), REFUSED)
+def test_a_refused_command_ends_with_one_clear_line(refused: dict[tuple[str, str], "Future[Ran]"], wrong: str, command: str) -> None:
     """The same for every command that talks to the brokers."""
-    if command != "topics check" and wrong not in {"wrong password", "expired certificate", "certificate of another host"}:
-        pytest.skip("one command for the rarer mistakes is enough")
-    done = khabar(*COMMANDS[command], settings=WRONG[wrong](secured), stdin='{"body": "x y"}')
+    done = refused[wrong, command].result()
     assert done.code != 0
     assert done.out == ""
     _one_clear_line(done.err, says=SAYS[wrong])
