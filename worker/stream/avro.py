@@ -144,10 +144,14 @@ class AvroPool:
         return self._pool.in_time()
 
     async def stop(self) -> None:
-        """Ask no more, and stop the pool."""
+        """Ask no more, and stop the pool; articles that still wait are dropped, their futures cancelled."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        for held in self._held.values():
+            for _, future in held:
+                future.cancel()
+        self._held.clear()
         await self._pool.stop()
 
     def _needed(self, job: Job) -> int | None:

@@ -202,6 +202,19 @@ def test_a_released_article_is_not_asked_for_any_more() -> None:
     play(scenario, AWAY)
 
 
+def test_a_stop_drops_what_is_held() -> None:
+    """Nobody waits for an answer that will not come."""
+    futures: list[asyncio.Future[Any]] = []
+
+    async def scenario(world: World) -> None:
+        futures.append(world.avro.submit(article(0)))
+        await settle()
+
+    world = play(scenario, AWAY)
+    assert futures[0].cancelled()
+    assert world.avro.waiting() == set()
+
+
 @pytest.mark.parametrize(("reason", "times"), [("unknown_schema", 1 + module.ASKED_AGAIN), ("invalid_avro", 1)])
 def test_what_the_registry_does_not_have_is_a_dead_letter(reason: Reason, times: int) -> None:
     """Asked for again shortly, in case a replica lags; then remembered for a while, and no process ever sees the article."""
