@@ -60,7 +60,7 @@ class Settings:
     summary_sentences: int = _row(3, "Sentences of a summary at most.", low=1)
     summary_characters: int = _row(400, "Code points of a summary at most.", low=1)
     article_timeout: float = _row(30.0, "Seconds one article may take; long articles get more in proportion.", low=0.1)
-    batch_articles: int = _row(32, "Articles of one micro-batch at most.", low=1)
+    batch_articles: int = _row(8, "Articles of one micro-batch at most.", low=1)
     lane_articles: int = _row(64, "Articles in flight per partition at most.", low=1)
     process_memory_mb: int = _row(2048, "An enricher process above this (MiB, resident) is replaced.", low=64)
     brake_share: float = _row(

@@ -36,7 +36,7 @@ class Spent(NamedTuple):
     stages: Counter[str]
 
 
-def enricher(models: str, *, batch_articles: int = 32) -> Loaded:
+def enricher(models: str) -> Loaded:
     """Load what a pool process runs; it takes micro-batches of the pool's size."""
     settings = Settings(models=models, max_article_bytes=2**23)
     made = Enricher(pipeline.load(settings), summary_sentences=settings.summary_sentences, summary_characters=settings.summary_characters)
@@ -44,7 +44,7 @@ def enricher(models: str, *, batch_articles: int = 32) -> Loaded:
     def run(jobs: Sequence[Job]) -> Spent:
         stages: Counter[str] = Counter()
         start = time.process_time()
-        for batch in micro_batches(jobs, articles=batch_articles):
+        for batch in micro_batches(jobs, articles=settings.batch_articles):
             for result in job.run(batch, enricher=made, settings=settings):
                 if not isinstance(result, Done):
                     message = f"an article failed: {result}"

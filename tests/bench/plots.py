@@ -11,6 +11,8 @@ mpl.use("Agg")
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 
+from tests.bench.tables import USUAL_BATCH
+
 SIZE = (7.0, 3.6)
 DOTS = 120
 INK, SECOND, THIRD, FOURTH = "#1f5a7a", "#b5502a", "#5d7a3a", "#7a6a8a"
@@ -39,9 +41,9 @@ def lengths(result: Result, file: Path) -> None:
 
 def batches(result: Result, file: Path) -> None:
     """Throughput against the size of a micro-batch."""
-    axes = _axes("articles a micro-batch", "throughput (1 = default of 32)")
+    axes = _axes("articles a micro-batch", "throughput (1 = default)")
     rows = result["rows"]
-    usual = next(row for row in rows if row["name"] == "32")["articles_per_second"]
+    usual = next(row for row in rows if row["name"] == USUAL_BATCH)["articles_per_second"]
     _with_range(axes, [int(row["name"]) for row in rows], rows, usual=usual)
     axes.set_xscale("log", base=2)
     _save(axes, file)

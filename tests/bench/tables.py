@@ -3,6 +3,10 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from worker.settings import Settings
+
+USUAL_BATCH = str(Settings().batch_articles)
+
 Result = Mapping[str, Any]
 
 
@@ -61,8 +65,8 @@ def languages(result: Result) -> str:
 
 
 def batches(result: Result) -> str:
-    """Throughput relative to the default of 32."""
-    usual = next(row for row in result["rows"] if row["name"] == "32")["articles_per_second"]
+    """Throughput relative to the default."""
+    usual = next(row for row in result["rows"] if row["name"] == USUAL_BATCH)["articles_per_second"]
     rows = [[row["name"], _ranged([row[key] / usual for key in ("low", "articles_per_second", "high")])] for row in result["rows"]]
     return f"{markdown(('articles a micro-batch', 'throughput'), rows)}\n\n`{result['models']}`; 1.00 is the default."
 

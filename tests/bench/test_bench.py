@@ -82,7 +82,7 @@ def test_articles_are_as_long_and_as_many_as_asked() -> None:
 
 def test_micro_batches_are_those_of_the_pool() -> None:
     """At most so many articles, and no further one above the pool's bytes; a larger one goes alone."""
-    jobs = [Job(b"x" * size, None, [], "t", 0, 0, 0) for size in (10, 10, 10, 200_000, 200_000, 400_000, 10)]
+    jobs = [Job(b"x" * size, None, [], "t", 0, 0, 0) for size in (10, 10, 10, 60_000, 60_000, 100_000, 10)]
     assert [len(batch) for batch in micro_batches(jobs, articles=2)] == [2, 2, 1, 1, 1]
     assert [len(batch) for batch in micro_batches(jobs, articles=8)] == [4, 1, 1, 1]
 

@@ -28,8 +28,9 @@ if TYPE_CHECKING:
     from worker.errors import Reason
 
 ATTEMPTS_ALONE = 2
-BATCH_BYTES = 256 * 1024
-"""A micro-batch takes no further article above this: its time limit and its latency stay short."""
+BATCH_BYTES = 64 * 1024
+"""A micro-batch takes no further article above this: a full one is a second's work or two, which is what a stop, a rebalance and
+every article in it wait for. The bundled models are no faster with more (``docs/performance.md``)."""
 BYTES_PER_TIMEOUT = 64 * 1024
 """So many bytes of articles earn the article timeout once more …"""
 ARTICLES_PER_TIMEOUT = 16

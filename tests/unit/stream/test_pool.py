@@ -53,7 +53,7 @@ def test_every_article_gets_its_own_answer() -> None:
         answers = [fields(outcome) for outcome in outcomes]
         assert [answer["n"] for answer in answers] == list(range(500))
         assert len({answer["pid"] for answer in answers}) == 2
-        assert max(answer["mates"] for answer in answers) == 32
+        assert max(answer["mates"] for answer in answers) == Settings().batch_articles
         assert {outcome.attempts for outcome in outcomes} == {1}
 
     asyncio.run(scenario())
