@@ -27,6 +27,8 @@ PRESETS = ("accurate", "fast")
 NAIVE = ("naive", "naive_one_thread", "naive_per_core")
 """torch as it comes (a thread a core), with one thread, and a worker of one thread on every core. The better of the first two counts."""
 RAW = "bench.raw"
+WIDTH = 150
+"""Columns of what is printed, also into a file."""
 TAGGED_WORDS_SHARE = 0.5
 """Share of the corpus that the taggers alone are measured on, cut into one part a round and one to warm up."""
 
@@ -42,7 +44,7 @@ def main() -> None:
     settings |= {"kafka": available(), "corpus": options.corpus.is_dir()}
     raw_bytes = sum(len(msgspec.json.encode(article)) for article in articles) / len(articles)
     rounds: list[dict[str, Figures]] = []
-    console = Console()
+    console = Console(width=WIDTH)
     with broker.broker() as address, tempfile.TemporaryDirectory() as logs:
         broker.make_topics(address, RAW)
         broker.fill(address, RAW, articles)
@@ -132,9 +134,9 @@ class _Tagger:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--articles", type=int, default=935)
+    parser.add_argument("--articles", type=int, default=600)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=90.0, help="longest time a worker is watched in a round")
+    parser.add_argument("--seconds", type=float, default=60.0, help="longest time a worker is watched in a round")
     parser.add_argument("--processes", type=int, default=Settings().processes)
     parser.add_argument("--presets", nargs="+", default=PRESETS, choices=PRESETS)
     parser.add_argument("--corpus", type=Path, default=CORPUS, help="folder of ar.jsonl, en.jsonl, fa.jsonl; samples where it is missing")

@@ -190,7 +190,7 @@ def main() -> None:
             str(row["cores_at_most"]),
             f"{row['broker_bytes_in_a_day'] / 1e9:.0f} GB",
         )
-    Console().print(table)
+    Console(width=120).print(table)
 
 
 def read_cost(models: str) -> Cost:

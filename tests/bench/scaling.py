@@ -14,7 +14,7 @@ from tests.bench.articles import Article
 from worker.settings import Settings
 
 RAW = "curves.raw"
-BATCHES = (1, 2, 4, 8, 16, 32, 64)
+BATCHES = (1, 2, 4, 8, 16, 32)
 MOMENTS = ("starting", "listening", "models_loaded", "partitions_assigned")
 """Lines of the worker's log that part its start."""
 
