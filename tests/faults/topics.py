@@ -4,6 +4,7 @@ import base64
 import json
 import threading
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from kafka import KafkaConsumer, TopicPartition
@@ -58,6 +59,18 @@ def read(bootstrap: str, topic: str) -> list[Kept]:
             for batch in consumer.poll(timeout_ms=500, max_records=5000).values():
                 records += [_kept(record) for record in batch]
         return records
+    finally:
+        consumer.close()
+
+
+def wait_for(bootstrap: str, names: Sequence[str], *, count: int, seconds: float) -> None:
+    """Wait until these topics hold so many records in all, or the time is over; asks for their ends, reads nothing."""
+    deadline = time.monotonic() + seconds
+    consumer = _consumer(bootstrap)
+    try:
+        parts = [TopicPartition(name, number) for name in names for number in consumer.partitions_for_topic(name) or ()]
+        while sum(consumer.end_offsets(parts).values()) < count and time.monotonic() < deadline:
+            time.sleep(0.5)
     finally:
         consumer.close()
 

@@ -2,7 +2,6 @@
 
 import base64
 import json
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -88,15 +87,12 @@ def _headers(case: Case, number: int) -> Headers:
 
 def _outputs(cluster: Cluster) -> dict[int, list[tuple[str, Kept]]]:
     """Number of the case to what came out of it: topic and record."""
-    deadline = time.monotonic() + SECONDS
-    while True:
-        found: dict[int, list[tuple[str, Kept]]] = {}
-        for topic in (topics.OUTPUT, topics.DEAD):
-            for record in topics.read(cluster.direct, topic):
-                found.setdefault(_number(record, dead=topic == topics.DEAD), []).append((topic, record))
-        if len(found) >= len(SENDABLE) or time.monotonic() > deadline:
-            return found
-        time.sleep(3)
+    topics.wait_for(cluster.direct, (topics.OUTPUT, topics.DEAD), count=len(SENDABLE), seconds=SECONDS)
+    found: dict[int, list[tuple[str, Kept]]] = {}
+    for topic in (topics.OUTPUT, topics.DEAD):
+        for record in topics.read(cluster.direct, topic):
+            found.setdefault(_number(record, dead=topic == topics.DEAD), []).append((topic, record))
+    return found
 
 
 def _number(record: Kept, *, dead: bool) -> int:

@@ -163,6 +163,7 @@ def test_what_took_part_is_named(analyser: Official) -> None:
     assert [(model.name, model.version) for model in analyser.models] == [("stanza-ar-news", "own"), ("stanza-fa-news", "own")]
     assert analyser.models_for("fa") == (analyser.models[1],)
     assert analyser.models_for("de") == ()
+    assert analyser.by_language == dict(zip(("ar", "fa"), analyser.models, strict=True))
     assert not analyser.supports("de")
     with pytest.raises(ModelError, match="khabar models pull de"):
         analyser.tag([[["x"]]], language="de")
