@@ -49,12 +49,13 @@ def settings() -> Settings:
 def worker() -> None:
     """Run the worker until SIGTERM or Ctrl-C: finish what is in flight, commit, exit 0.
 
-    Serves the live page, `/metrics`, `/live` and `/ready` on `KHABAR_HTTP_PORT`. Make the topics first:
+    Serves the live page, `/metrics`, `/live` and `/ready` on `KHABAR_HTTP_PORT`; SIGHUP loads the models anew. Make the topics first:
 
     - `khabar topics create --partitions 6`
     - `KHABAR_BROKERS=kafka:9092 khabar worker`
     """
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))  # until the worker has its own: nothing has been begun
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the same: there are no models yet that could be reloaded
     from worker.stream.app import run
 
     run(settings())

@@ -6,6 +6,7 @@ import sys
 
 if __name__ == "__main__":
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))  # as the command does
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
 from worker.errors import UserError
 from worker.settings import Settings

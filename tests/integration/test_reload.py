@@ -181,10 +181,10 @@ def test_a_signal_while_models_load_is_remembered_and_one_while_stopping_ignored
     with Worker(settings, log=tmp_path / "log", factory="tests.unit.stream.standin:load_named") as worker:
         told = Story(topics, named, worker)
         deadline = time.monotonic() + 120
-        while not psutil.Process(worker.process.pid).children():  # the first enricher process is on its way
+        while not any("forkserver" in " ".join(child.cmdline()) for child in psutil.Process(worker.process.pid).children()):
             assert time.monotonic() < deadline
             time.sleep(0.01)
-        told.reload()
+        told.reload()  # the first enricher process is on its way
         worker.wait_ready()
         while not told.events("models_reloaded"):
             assert time.monotonic() < deadline

@@ -109,8 +109,10 @@ def test_the_worker_runs_with_the_settings_of_the_environment(monkeypatch: pytes
     try:
         assert CliRunner().invoke(cli.app, ["worker"]).exit_code == 0
         assert callable(signal.getsignal(signal.SIGTERM)), "a stop while it imports ends with 0"
+        assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN, "a reload while it imports is none"
     finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_DFL)
     assert seen == ["from-the-environment"]
 
 

@@ -176,7 +176,6 @@ def run(settings: Settings, *, factory: str = DEFAULT_FACTORY) -> NoReturn:
     """
     from worker.web import WebServer
 
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until there is something to reload
     log.configure(level=settings.log_level, form=settings.log_format)
     logger.info("starting", version=__version__, **dict(settings.rows()))
     traces = otlp.make(settings, os.environ)
