@@ -36,7 +36,7 @@ class Fault(NamedTuple):
         do: lets it happen; what it returns ends it.
         limit: seconds to recover, None where the fault itself takes time that has no bound set.
         brokers: how many brokers it needs at least.
-        kills: how many workers or enricher processes it ends, each with its window of articles in flight.
+        kills: how many workers, enricher processes or brokers it ends, each with its window of articles in flight.
     """
 
     name: str
@@ -232,15 +232,15 @@ MENU = (
     Fault("pool process SIGKILL", _pool_sigkill, SOON, kills=1),
     Fault("worker SIGSTOP 5-40 s", _worker_sigstop, HUNG, kills=1),
     Fault("worker joins and leaves twice", _worker_joins_and_leaves, SOON, kills=2),
-    Fault("leader SIGKILL", _leader_sigkill, SOON),
-    Fault("coordinator SIGKILL", _coordinator_sigkill, SOON),
+    Fault("leader SIGKILL", _leader_sigkill, SOON, kills=1),
+    Fault("coordinator SIGKILL", _coordinator_sigkill, SOON, kills=1),
     Fault("leader SIGSTOP", _leader_sigstop, HUNG),
     Fault("coordinator SIGSTOP", _coordinator_sigstop, HUNG),
     Fault("leaders moved", _leaders_moved, SOON, brokers=3),
     Fault("connections cut", _connection_cut, SOON),
     Fault("connections slowed", _connection_slowed, None),
     Fault("connections stalled", _connection_stalled, HUNG),
-    Fault("disk full", _disk_full, HUNG),
+    Fault("disk full", _disk_full, HUNG, kills=1),
     Fault("partitions added", _partitions_added, HUNG),
     Fault("rolling upgrade", _rolling_upgrade, SOON),
     Fault("clock jump", _clock_jump, SOON),
