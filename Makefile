@@ -3,6 +3,8 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 LOCKS := $(patsubst %,requirements/%.txt,runtime build dev torch-cpu torch cuda)
 STAMP := .venv/.installed
+# Files of tests side by side: a file shares its brokers, and the long ones come first.
+SIDE_BY_SIDE := --numprocesses=3 --dist=loadfile --no-loadscope-reorder
 
 .PHONY: help install demo test check format bench bench-report faults fuzz quality models schemas docs dashboard deploy-check rehearse audit lock clean
 .DEFAULT_GOAL := help
@@ -23,7 +25,7 @@ demo: install  ## broker, worker and sample articles in one command; ONCE=1 ends
 	$(BIN)/khabar demo $(if $(ONCE),--once)
 
 test: check  ## everything that must pass, with coverage
-	$(BIN)/pytest --cov --cov-report=term:skip-covered --cov-fail-under=90 $(PYTEST_ARGS)
+	$(BIN)/pytest $(SIDE_BY_SIDE) --cov --cov-report=term:skip-covered --cov-fail-under=90 $(PYTEST_ARGS)
 
 check: install  ## linter, format, types
 	$(BIN)/ruff check .

@@ -1,5 +1,6 @@
 """SIGHUP to a real worker under load: models change, then a broken directory does not, and no article notices."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -181,7 +182,7 @@ def test_a_signal_while_models_load_is_remembered_and_one_while_stopping_ignored
     with Worker(settings, log=tmp_path / "log", factory="tests.unit.stream.standin:load_named") as worker:
         told = Story(topics, named, worker)
         deadline = time.monotonic() + 120
-        while not any("forkserver" in " ".join(child.cmdline()) for child in psutil.Process(worker.process.pid).children()):
+        while not _has_forkserver(worker.process.pid):
             assert time.monotonic() < deadline
             time.sleep(0.01)
         told.reload()  # the first enricher process is on its way
@@ -196,3 +197,10 @@ def test_a_signal_while_models_load_is_remembered_and_one_while_stopping_ignored
         told.reload()
         assert worker.process.wait(30) == 0
         assert len(told.events("models_reloading")) == 1
+
+
+def _has_forkserver(pid: int) -> bool:
+    """Whether a worker has begun to start its enricher processes; other children of its come and go."""
+    with contextlib.suppress(psutil.Error):
+        return any("forkserver" in " ".join(child.cmdline()) for child in psutil.Process(pid).children())
+    return False

@@ -6,7 +6,6 @@ article's failure: only what the registry says does not exist becomes a dead let
 """
 
 import asyncio
-import random
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
 
@@ -17,6 +16,7 @@ from worker.avro import require
 from worker.avro import schema as ours
 from worker.avro.frame import frame, schema_id
 from worker.avro.registry import Registry, UnreachableError
+from worker.backoff import pause
 from worker.enrich.forms import form
 from worker.enrich.job import Failed, Job
 from worker.errors import DecodeError, RegistryError
@@ -187,8 +187,7 @@ class AvroPool:
             except (UnreachableError, RegistryError) as error:  # refused while running: the credentials may be mended
                 attempt += 1
                 self._note_failure(number, attempt, str(error))
-                pause = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2 ** min(attempt, 10))
-                await self._sleep(pause * random.uniform(0.5, 1))  # noqa: S311 - jitter
+                await self._sleep(pause(attempt - 1, first=FIRST_PAUSE_SECONDS, longest=LONGEST_PAUSE_SECONDS))
         self._failing.discard(number)
         if not self._failing:
             self._status.met(CONDITION)

@@ -6,7 +6,6 @@ is given up, and becomes a dead letter. Knows neither faust nor aiokafka: it is 
 
 import asyncio
 import base64
-import random
 import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from worker import log, metrics
+from worker.backoff import pause
 from worker.enrich.job import WORKER, Done, Failed, Headers, Job, timestamp
 from worker.errors import KhabarError, OutputTooLargeError
 from worker.records import DEAD_LETTER_SCHEMA, DeadLetter, Source
@@ -155,13 +155,13 @@ class Delivery:
             except TooLargeError:
                 raise
             except Exception as error:  # noqa: BLE001 - whatever the client raises, the article must not be lost
-                pause = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2.0 ** min(attempt, 20)) * random.uniform(0.5, 1)  # noqa: S311 - jitter
+                seconds = pause(attempt, first=FIRST_PAUSE_SECONDS, longest=LONGEST_PAUSE_SECONDS)
                 attempt += 1
                 metrics.PUBLISH_RETRIES.inc()
                 if attempt & (attempt - 1) == 0:  # 1, 2, 4, 8 …: an outage is no reason to flood the log
                     why = {"stage": "publish", "reason": "unacknowledged", "error": _line(error)}
                     logger.warning("publish_retry", **about(source, article_id), **why, to=output.topic, attempt=attempt)
-                await self._sleep(pause)
+                await self._sleep(seconds)
             else:
                 return
 
