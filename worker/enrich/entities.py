@@ -7,6 +7,7 @@ from typing import NamedTuple
 from worker.enrich.adjectives import without_adjectives
 from worker.enrich.analysis import Span
 from worker.enrich.clitics import Clitics
+from worker.enrich.forces import with_forces
 from worker.enrich.join import Name, join
 from worker.enrich.offices import Named, without_offices
 from worker.enrich.repeats import repeats
@@ -34,12 +35,14 @@ def build(texts: Mapping[FieldName, str], spans: Mapping[FieldName, Sequence[Spa
     Args:
         texts: the fields that were analysed.
         spans: what the model found in each, in code points of that field.
-        language: ISO 639 code; Arabic names lose their clitics.
+        language: ISO 639 code; Arabic names lose their clitics, and Arabic armed bodies are told by their grammar.
 
     Returns:
         Entities, most salient first, ids ``e1`` on; no two mentions overlap, and each obeys
         ``article[field][start:end] == text``.
     """
+    if language == "ar":
+        spans = {field: with_forces(texts[field], found) for field, found in spans.items()}
     named = without_adjectives(without_offices(texts, _mentions(texts, spans, language=language)))
     named += repeats(texts, named, language=language)
     found = [_Found(mention, kind) for mention, kind in named]

@@ -1,0 +1,89 @@
+"""Armed bodies in Arabic, told by their grammar: ``قيادة العمليات المشتركة`` is a command, whether a model has met it or not.
+
+The text that models are trained on has few of them, and their words are common ones. A body is a head (command, forces), what it
+is of, out of a closed list, and at least one definite adjective: without one it is any forces, with one it is these.
+"""
+
+import re
+from collections.abc import Sequence
+
+from worker.enrich.analysis import Span
+from worker.enrich.text import fold, listed
+
+_HEADS = listed(fold("قيادة قوات جيش هيئة جهاز حرس مديرية"))
+_OF = listed(
+    fold(
+        "الدفاع العمليات الأمن الجيش القوات الحرس التحالف الحدود الأركان الطوارئ الشرطة البحرية الدرك المخابرات الاستخبارات المهام "
+        "الردع التدخل الحماية الأسطول المنطقة المنظومة السواحل"
+    )
+)
+_NO_ADJECTIVES = listed(fold("الجمعة التي الذي الحالي الحالية الماضي الماضية المقبل المقبلة القادم القادمة الجاري الجارية التالي التالية"))
+_PLAIN_ADJECTIVES = listed(fold("العام المشترك الخاص الموحد المسلح الشمال الجنوب الشرق الغرب"))
+"""Definite words that are adjectives here though they end in no ي or ة."""
+_PROCLITICS = re.compile(r"[وف]?[بكل]?")
+_WORD = re.compile(r"[^\W\d_](?:[^\W\d_]|[\u064b-\u065f\u0670])*")  # with the marks on its letters
+_LEAST = 2
+"""Words of a body before its adjectives."""
+_MOST = 6
+
+
+def with_forces(text: str, spans: Sequence[Span]) -> list[Span]:
+    """A model's spans and the armed bodies it did not find whole; what it found of one of these is left out."""
+    fresh = [body for body in forces(text) if not any(span.type == "ORG" and _covers(span, body) for span in spans)]
+    return [span for span in spans if not any(_overlap(span, body) for body in fresh)] + fresh
+
+
+def forces(text: str) -> list[Span]:
+    """Every armed body that a text names, in order, clitics off, in code points of the text."""
+    words = list(_WORD.finditer(text))
+    found: list[Span] = []
+    at = 0
+    while at < len(words) - 1:
+        start = _head(words[at])
+        count = 1 if start is None else _length(text, words[at : at + _MOST])
+        if start is not None and count > _LEAST:
+            found.append(Span(start=start, end=words[at + count - 1].end(), type="ORG"))
+        at += count
+    return found
+
+
+def _covers(span: Span, body: Span) -> bool:
+    return span.start <= body.start and span.end >= body.end
+
+
+def _overlap(span: Span, body: Span) -> bool:
+    return span.start < body.end and body.start < span.end
+
+
+def _head(word: re.Match[str]) -> int | None:
+    """Where the head of a body begins in a word, behind its clitics."""
+    for off in range(_matched(word[0]) + 1):
+        if fold(word[0][off:]) in _HEADS:
+            return word.start() + off
+    return None
+
+
+def _matched(word: str) -> int:
+    match = _PROCLITICS.match(word)
+    return match.end() if match else 0
+
+
+def _length(text: str, words: Sequence[re.Match[str]]) -> int:
+    """How many words belong to a body that begins with the first; 1 where none does."""
+    if fold(words[1][0]) not in _OF or not _side_by_side(text, words[0], words[1]):
+        return 1
+    count = _LEAST
+    while count < len(words) and _side_by_side(text, words[count - 1], words[count]) and _is_adjective(fold(words[count][0])):
+        count += 1
+    return count
+
+
+def _side_by_side(text: str, word: re.Match[str], following: re.Match[str]) -> bool:
+    """Whether only space, and no end of a line, stands between two words."""
+    between = text[word.end() : following.start()]
+    return between.isspace() and "\n" not in between
+
+
+def _is_adjective(word: str) -> bool:
+    """Whether a folded word is a definite adjective, as far as its letters tell."""
+    return word.startswith("ال") and word not in _NO_ADJECTIVES and (word.endswith(("ي", "ه")) or word in _PLAIN_ADJECTIVES)
