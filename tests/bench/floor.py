@@ -26,18 +26,18 @@ class Products(NamedTuple):
         matrices: how many int8 matrices of each (inner, outer) shape it is multiplied with.
         layers: how often it attends to its window.
         heads: parts of each attention.
-        hidden: width of the network.
+        attended: width of all heads together, at most that of the network.
     """
 
     matrices: Counter[Shape]
     layers: int
     heads: int
-    hidden: int
+    attended: int
 
     def multiplications(self, *, window: int) -> int:
         """Multiply-adds a piece: every value of each matrix once; in attention every value of the window's pieces, twice."""
         matrices = sum(count * inner * outer for (inner, outer), count in self.matrices.items())
-        return matrices + self.layers * 2 * window * self.hidden
+        return matrices + self.layers * 2 * window * self.attended
 
 
 def products(model: Path) -> Products:
@@ -65,7 +65,7 @@ class Floor:
         self._window = window
         self._products = products(model)
         self._integer = {shape: _session(_integer_product(*shape)) for shape in self._products.matrices}
-        width = self._products.hidden // self._products.heads
+        width = self._products.attended // self._products.heads
         batch = self._products.heads * max(ROWS // window, 1)
         self._float = [_session(_float_product(batch, window, *shape)) for shape in ((width, window), (window, width))]
 

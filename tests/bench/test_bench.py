@@ -57,7 +57,7 @@ def test_the_floor_counts_the_products_of_the_graph(tmp_path: Path) -> None:
     value = helper.make_tensor_value_info("q", TensorProto.FLOAT, [1])
     onnx.save(helper.make_model(helper.make_graph([attention], "g", [value], [], [*matrices, *others])), str(tmp_path / "m.onnx"))
     found = floor.products(tmp_path / "m.onnx")
-    assert (found.layers, found.heads, found.hidden) == (1, 4, 64)
+    assert (found.layers, found.heads, found.attended) == (1, 4, 64)
     assert found.multiplications(window=0) == 64 * 64 + 64 * 256
     assert found.multiplications(window=10) - found.multiplications(window=0) == 2 * 10 * 64
 

@@ -22,6 +22,13 @@ def transitions(labels: Sequence[str]) -> NDArray[np.float32]:
     return table
 
 
+def log_probabilities(scores: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(words, labels) scores as logarithms of probabilities."""
+    logs: NDArray[np.float32] = scores - scores.max(1, keepdims=True)
+    logs -= np.log(np.exp(logs).sum(1, keepdims=True))
+    return logs
+
+
 def agreed(scores: NDArray[np.float32], groups: NDArray[np.intp], *, share: float) -> NDArray[np.float32]:
     """Log probabilities of the labels, those of a repeated word drawn towards the mean of all its occurrences.
 
@@ -32,8 +39,7 @@ def agreed(scores: NDArray[np.float32], groups: NDArray[np.intp], *, share: floa
         groups: (words,) number of the group a word belongs to, from 0 on; a word on its own has a group to itself.
         share: of the mean, 0 to 1.
     """
-    logs: NDArray[np.float32] = scores - scores.max(1, keepdims=True)
-    logs -= np.log(np.exp(logs).sum(1, keepdims=True))
+    logs = log_probabilities(scores)
     counts = np.bincount(groups)
     repeated = np.flatnonzero(counts[groups] > 1)
     sums = np.zeros((len(counts), scores.shape[1]), np.float32)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from worker.nlp.decode import agreed, best_path, transitions
 from worker.nlp.pieces import Pieces, is_persian
+from worker.nlp.session import Check, open_session, run
 
 EMBEDDING_BLOCK = 32
 """Values of an embedding that share one scale."""
@@ -146,20 +147,15 @@ class Tagger:
             threads: of onnxruntime; one a process is fastest in bulk.
 
         Raises:
-            OSError, ValueError, KeyError: the directory holds no such model.
+            OSError, ValueError, KeyError: the directory holds no such model, or this CPU does not compute what it should.
         """
         card = json.loads((directory / "card.json").read_text(encoding="utf-8"))
         with np.load(directory / "pieces.npz", allow_pickle=False) as arrays:
             embeddings = Embeddings.unpack(arrays["nibbles"], arrays["scales"], arrays["positions"])
             pieces = Pieces(arrays["text"].tobytes().decode().split("\n"), arrays["scores"].tolist())
-        ort.disable_telemetry_events()  # nothing of Khabar speaks to a network but its brokers
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = threads
-        # The graph is written fused; onnxruntime's own fusion of sum and norm is five times slower than the two apart.
-        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
-        # A CPU without VNNI would saturate in int8; there this option takes slower, exact products.
-        options.add_session_config_entry("session.x64quantprecision", "1")
-        session = ort.InferenceSession(str(directory / "model.onnx"), options, providers=["CPUExecutionProvider"])
+        check = Check.of_card(card)
+        x = None if check is None else embeddings(check.ids[None])
+        session = open_session(directory / "model.onnx", threads=threads, x=x, check=check)
         return cls(session, embeddings, pieces, card)
 
     def tag(self, documents: Sequence[Document]) -> list[list[list[str]]]:
@@ -173,6 +169,12 @@ class Tagger:
         tags = self._decode(agreed(scores, occurrences(documents), share=AGREEMENT), lengths)
         return [[next(tags) for _ in document] for document in documents]
 
+    def check(self, sentences: Document) -> Check:
+        """The scores of a short document (one window) as this machine computes them: what a model's card keeps."""
+        [window] = self._windows([sentences])
+        scores = self._run([window])[0]
+        return Check(np.array(window.ids, np.intp), scores.argmax(1), scores.max(1))
+
     def _windows(self, documents: Sequence[Document]) -> Iterator[Window]:
         """The windows of all documents; words are numbered through."""
         start = 0
@@ -185,8 +187,7 @@ class Tagger:
     def _run(self, batch: Sequence[Window]) -> NDArray[np.float32]:
         """(windows, pieces, labels) scores."""
         ids = np.array([window.ids for window in batch], np.intp)
-        (scores,) = self._session.run(["scores"], {"x": self._embed(ids)})
-        return np.asarray(scores, np.float32)
+        return run(self._session, self._embed(ids))
 
     def _decode(self, scores: NDArray[np.float32], lengths: Sequence[int]) -> Iterator[list[str]]:
         """The tags of each sentence."""

@@ -51,6 +51,7 @@ def data(tmp_path_factory: pytest.TempPathFactory, patch: pytest.MonkeyPatch) ->
     for name in corpora.HELD_BACK:
         patch.setitem(corpora.HELD_BACK, name, 4)
     patch.setattr(vocabulary, "_CITY", 4_000_000)
+    patch.setitem(run.NARROW, "feed", tiny.FEED - 8)
     tiny.write_data(folder / "data")
     return folder / "data"
 
@@ -132,16 +133,18 @@ def test_the_vocabulary_is_cut_to_what_is_needed(made: dict[str, Path], preset: 
             assert spelled[0] == spelled[1]
 
 
-def test_the_student_is_shallower_and_has_heard_its_teacher(made: dict[str, Path]) -> None:
-    """Fewer layers, a smaller file, and a teacher's finite scores for every sentence."""
+def test_the_student_is_shallower_and_has_heard_its_teachers(made: dict[str, Path]) -> None:
+    """Fewer layers, narrower ones, a smaller file, and the teachers' finite scores for every sentence."""
     depth = {preset: layers(directory) for preset, directory in made.items()}
-    assert 0 < depth["fast"] < depth["accurate"] == tiny.LAYERS
+    assert depth == {"accurate": tiny.LAYERS, "fast": run.NARROW["layers"]}
     size = {preset: (directory / "model.onnx").stat().st_size for preset, directory in made.items()}
     assert size["fast"] < size["accurate"]
-    [file] = (made["fast"].parent / "work").rglob("taught.npz")
-    with np.load(file, allow_pickle=False) as arrays:
-        assert np.isfinite(arrays["flat"].astype(np.float32)).all()
-        assert arrays["flat"].shape == (arrays["lengths"].sum(), len(card(made["fast"])["labels"]))
+    files = sorted((made["fast"].parent / "work").rglob("taught*.npz"), key=lambda file: file.stem)
+    assert [file.stem for file in files] == ["taught", "taught-by-both"]
+    for file in files:
+        with np.load(file, allow_pickle=False) as arrays:
+            assert np.isfinite(arrays["flat"].astype(np.float32)).all()
+            assert arrays["flat"].shape == (arrays["lengths"].sum(), len(card(made["fast"])["labels"]))
 
 
 @pytest.mark.parametrize("preset", run.PRESETS)
@@ -190,6 +193,9 @@ def test_a_shipped_model_can_be_gone_on_from(made: dict[str, Path], data: Path) 
     further = run.train(data=data, out=data.parent / "further", preset="accurate", seed=4, start=start, epochs=0.5)
     assert card(further)["inputs"].items() >= before.items()
     assert card(further)["files"]["model.onnx"]["sha256"] != card(start)["files"]["model.onnx"]["sha256"]
+    assert {f"ner/{name}.bio" for name in corpora.DEV} <= card(further)["inputs"].keys(), "the last step sees everything"
+    assert card(further)["evaluation"]["parts"] == card(start)["evaluation"]["parts"], "what it saw says nothing about it"
+    assert "before the last step" in card(further)["evaluation"]["measure"]
     anew = run.train(data=data, out=data.parent / "anew", preset="accurate", seed=4, start=start)
     assert kept(anew) == kept(start)
     assert Tagger.load(anew).tag([text]) == tagger.tag([text])

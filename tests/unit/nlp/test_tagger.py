@@ -27,7 +27,16 @@ WINDOW = 32
 def network() -> Network:
     """Two random layers with weights large enough that every piece sways its neighbours."""
     torch.manual_seed(3)
-    sizes = {"hidden": 384, "feed": 128, "heads": 12, "vocabulary": len(VOCABULARY), "positions": WINDOW, "labels": 9, "layers": 2}
+    sizes = {
+        "hidden": 384,
+        "feed": 128,
+        "heads": 12,
+        "head": 32,
+        "vocabulary": len(VOCABULARY),
+        "positions": WINDOW,
+        "labels": 9,
+        "layers": 2,
+    }
     made = Network({**sizes, "epsilon": 1e-12})
     for name, weight in made.named_parameters():
         torch.nn.init.ones_(weight) if name.endswith(("ln_w",)) else torch.nn.init.normal_(weight, std=0.08)

@@ -13,11 +13,12 @@ from worker.errors import UserError
 from worker.nlp.pieces import WORD_START, Pieces
 from worker.nlp.train import fit as fitting
 from worker.nlp.train import quantise
-from worker.nlp.train.average import first_layers, mean
+from worker.nlp.train.average import first_layers, from_state, mean
 from worker.nlp.train.data import WINDOW, Example, batches, groups, pack, read_bio, read_words, spell
 from worker.nlp.train.harmonise import LABELS, UNLABELLED, allowed, countries_as_places, is_place
 from worker.nlp.train.network import Network, product
-from worker.nlp.train.scoring import dev_scores
+from worker.nlp.train.prune import narrowed, worth
+from worker.nlp.train.scoring import collate, dev_scores
 
 LETTERS = "abcdefgh"
 VOCABULARY = ["<s>", "<pad>", "</s>", "<unk>", WORD_START, *LETTERS, *(WORD_START + letter for letter in LETTERS)]
@@ -31,7 +32,7 @@ def pieces() -> Pieces:
 
 def tiny(seed: int) -> Network:
     """A network of one small layer."""
-    sizes = {"hidden": 24, "feed": 48, "heads": 2, "vocabulary": len(VOCABULARY), "positions": WINDOW, "labels": 9, "layers": 1}
+    sizes = {"hidden": 24, "feed": 48, "heads": 2, "head": 12, "vocabulary": len(VOCABULARY), "positions": WINDOW, "labels": 9, "layers": 1}
     network = Network({**sizes, "epsilon": 1e-12})
     source = torch.Generator().manual_seed(seed)
     for name, weight in network.named_parameters():
@@ -194,3 +195,22 @@ def test_training_says_what_is_missing(tmp_path: Path) -> None:
         train(data=tmp_path, out=tmp_path, preset="deep")
     with pytest.raises(UserError, match=r"anercorp\.train\.bio: there is no such corpus \(22 of 22 are missing\)"):
         train(data=tmp_path, out=tmp_path, preset="fast")
+
+
+def test_what_the_loss_would_not_miss_is_pruned_first(pieces: Pieces) -> None:
+    """Heads and columns whose output goes nowhere are worth nothing, and without them the network says the same."""
+    network, sentences = tiny(seed=5), [spell(example, pieces) for example in toy(6)]
+    [batch] = [collate(part) for part in batches(list(pack(sentences, [range(6)])), budget=512, source=random.Random(0))]  # noqa: S311 - no secret
+    silent, [layer] = [3, 17, 40], quantise.layers_of(network)
+    with torch.no_grad():
+        layer.ao_w[:, : layer.head] = 0
+        layer.fo_w[:, silent] = 0
+    [(heads, feed)] = values = worth(network, [batch])
+    assert heads[0] == 0
+    assert heads[1] > 0
+    assert torch.equal(torch.nonzero(feed == 0).flatten(), torch.tensor(silent))
+    small = from_state(narrowed(network, values, layers=1, heads=1, feed=45), heads=2, epsilon=1e-12)
+    assert (small.sizes["heads"], small.sizes["head"], small.sizes["feed"]) == (1, 12, 45)
+    with torch.no_grad():
+        before, after = (one(batch.ids, batch.lengths, batch.firsts) for one in (network, small))
+    assert torch.allclose(before, after, atol=1e-5)

@@ -27,11 +27,20 @@ def read_state(path: Path) -> State:
 
 
 def from_state(state: State, *, heads: int, epsilon: float) -> Network:
-    """A network of the sizes that the weights have."""
+    """A network of the sizes that the weights have.
+
+    Args:
+        state: weights.
+        heads: attention heads of a layer that is as wide as the network; a pruned one has fewer of the same width.
+        epsilon: of the norms.
+    """
     layers = 1 + max(int(name.split(".")[1]) for name in state if name.startswith("layers."))
     vocabulary, hidden = state["words"].shape
-    sizes = {"hidden": hidden, "feed": state["layers.0.fi_w"].shape[0], "heads": heads, "vocabulary": vocabulary,
-             "positions": state["positions"].shape[0], "labels": state["head_w"].shape[0], "layers": layers}  # fmt: skip
+    head = hidden // heads
+    sizes = {
+        "hidden": hidden, "feed": state["layers.0.fi_w"].shape[0], "heads": state["layers.0.ao_w"].shape[1] // head, "head": head,
+        "vocabulary": vocabulary, "positions": state["positions"].shape[0], "labels": state["head_w"].shape[0], "layers": layers,
+    }  # fmt: skip
     network = Network({**sizes, "epsilon": epsilon})
     network.load_state_dict(state)
     return network

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from worker import __version__
+from worker.nlp.session import Check
 from worker.nlp.train import corpora
 from worker.nlp.train.data import WINDOW
 from worker.nlp.train.encoder import SHA256
@@ -21,7 +22,7 @@ WEAK_SPOTS = (
 """Where a reader should not trust a model, in plain words."""
 
 
-def make_card(name: str, *, data: Path, seed: int, start: Path | None = None) -> dict[str, Any]:
+def make_card(name: str, *, data: Path, seed: int, start: Path | None = None, everything: bool = False) -> dict[str, Any]:
     """Everything but the figures and the files' digests, which come once the files exist.
 
     Args:
@@ -29,8 +30,9 @@ def make_card(name: str, *, data: Path, seed: int, start: Path | None = None) ->
         data: folder of the corpora: each input is listed by its sha256.
         seed: that the model was made with.
         start: the shipped model that it went on from, if it did; what that was made of is an input of this one too.
+        everything: whether it was fitted on the parts too that settings are chosen by.
     """
-    names = (*corpora.FIRST, *corpora.ADDED)
+    names = (*corpora.FIRST, *corpora.ADDED, *(corpora.DEV if everything else ()))
     inputs = {f"ner/{corpus}.bio": digest(data / "ner" / f"{corpus}.bio") for corpus in names}
     if name.endswith("fast"):
         inputs |= {f"ud/{bank}.conllu": digest(data / "ud" / f"{bank}.conllu") for bank in corpora.UNLABELLED}
@@ -51,6 +53,16 @@ def make_card(name: str, *, data: Path, seed: int, start: Path | None = None) ->
     }
 
 
+CHECKED = (
+    ("وصل", "سامي", "الخطيب", "إلى", "عمّان", "."),
+    ("مریم", "رضایی", "دیروز", "به", "اصفهان", "رفت", "."),
+    ("Nadia", "Haddad", "met", "the", "World", "Bank", "in", "Aswan", "."),
+)
+"""The text that a model is checked on when it is loaded."""
+
+MEASURE = "exact spans, micro F1 over PER, LOC and ORG, countries as LOC; the shipped int8 files; 95 % bootstrap intervals"
+
+
 def add_figures(directory: Path, parts: dict[str, Any], *, words_per_second: float) -> None:
     """Write what was measured on a finished model's card.
 
@@ -59,15 +71,30 @@ def add_figures(directory: Path, parts: dict[str, Any], *, words_per_second: flo
         parts: of ``figures``; its F1 in per cent also stands under ``figures`` for listings.
         words_per_second: of one thread, in bulk.
     """
+    evaluation = {"measure": MEASURE, "parts": parts, "words_per_second": round(words_per_second)}
+    figures = {name.partition("/")[2]: round(100 * part["f1"], 1) for name, part in parts.items()}
+    _add(directory, {"evaluation": evaluation, "figures": figures})
+
+
+def keep_figures(directory: Path, start: Path, *, words_per_second: float) -> None:
+    """Write the figures of the model that this one went on from: it saw the parts that they were measured on, its start did not."""
+    card = json.loads((start / "card.json").read_text(encoding="utf-8"))
+    measure = f"{MEASURE}; measured before the last step, which was fitted on these parts too"
+    evaluation = {**card["evaluation"], "measure": measure, "words_per_second": round(words_per_second)}
+    _add(directory, {"evaluation": evaluation, "figures": card["figures"]})
+
+
+def add_check(directory: Path, check: Check) -> None:
+    """Write what the network says about :data:`CHECKED`, for the machines that it will be loaded on."""
+    scores = [round(float(score), 3) for score in check.scores]
+    _add(directory, {"check": {"ids": check.ids.tolist(), "labels": check.labels.tolist(), "scores": scores}})
+
+
+def _add(directory: Path, entries: dict[str, Any]) -> None:
+    """Add entries to a card."""
     path = directory / "card.json"
     card = json.loads(path.read_text(encoding="utf-8"))
-    card["evaluation"] = {
-        "measure": "exact spans, micro F1 over PER, LOC and ORG, countries as LOC; the shipped int8 files; 95 % bootstrap intervals",
-        "parts": parts,
-        "words_per_second": round(words_per_second),
-    }
-    card["figures"] = {name.partition("/")[2]: round(100 * part["f1"], 1) for name, part in parts.items()}
-    path.write_text(json.dumps(card, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+    path.write_text(json.dumps({**card, **entries}, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
 
 
 def digest(path: Path) -> str:

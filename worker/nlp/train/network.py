@@ -67,14 +67,14 @@ def product(value: Tensor, weight: Tensor, bias: Tensor, grid: Grid | None) -> T
 class Layer(nn.Module):
     """One encoder layer; its fields are named as in the encoder's file, query, key and value in one matrix."""
 
-    def __init__(self, hidden: int, feed: int, heads: int, epsilon: float) -> None:
-        """Empty weights of the right shapes."""
+    def __init__(self, size: dict[str, int], epsilon: float) -> None:
+        """Empty weights of the right shapes; heads may have been pruned, so all of them together may be narrower than the layer."""
         super().__init__()
-        self.heads, self.epsilon = heads, epsilon
+        hidden, feed, self.heads, self.head, self.epsilon = size["hidden"], size["feed"], size["heads"], size["head"], epsilon
         self.grids: dict[str, Grid] = {}
-        self.qkv_w = nn.Parameter(torch.empty(3 * hidden, hidden))
-        self.qkv_b = nn.Parameter(torch.empty(3 * hidden))
-        self.ao_w = nn.Parameter(torch.empty(hidden, hidden))
+        self.qkv_w = nn.Parameter(torch.empty(3 * self.heads * self.head, hidden))
+        self.qkv_b = nn.Parameter(torch.empty(3 * self.heads * self.head))
+        self.ao_w = nn.Parameter(torch.empty(hidden, self.heads * self.head))
         self.ao_b = nn.Parameter(torch.empty(hidden))
         self.aln_w = nn.Parameter(torch.empty(hidden))
         self.aln_b = nn.Parameter(torch.empty(hidden))
@@ -88,13 +88,13 @@ class Layer(nn.Module):
     def forward(self, value: Tensor, bias: Tensor, dropout: Dropout | None) -> Tensor:
         """(batch, length, hidden) float32 to the same; ``bias`` (batch, 1, 1, length) hides padding."""
         batch, length, hidden = value.shape
-        qkv = product(value, self.qkv_w, self.qkv_b, self.grids.get("qkv")).view(batch, length, 3, self.heads, hidden // self.heads)
+        qkv = product(value, self.qkv_w, self.qkv_b, self.grids.get("qkv")).view(batch, length, 3, self.heads, self.head)
         query, key, content = qkv.permute(2, 0, 3, 1, 4).contiguous().unbind(0)
-        scores = torch.matmul(query * (1 / math.sqrt(hidden // self.heads)), key.transpose(-1, -2)) + bias
+        scores = torch.matmul(query * (1 / math.sqrt(self.head)), key.transpose(-1, -2)) + bias
         weights = torch.softmax(scores, -1)
         if dropout is not None:
             weights = dropout(weights)
-        mixed = torch.matmul(weights, content).transpose(1, 2).reshape(batch, length, hidden)
+        mixed = torch.matmul(weights, content).transpose(1, 2).reshape(batch, length, self.heads * self.head)
         out = product(mixed, self.ao_w, self.ao_b, self.grids.get("ao"))
         if dropout is not None:
             out = dropout(out)
@@ -110,7 +110,7 @@ class Network(nn.Module):
     """Pieces to label scores.
 
     Args:
-        sizes: ``hidden feed heads vocabulary positions labels layers`` and ``epsilon``.
+        sizes: ``hidden feed heads head vocabulary positions labels layers`` (``head``: width of one) and ``epsilon``.
     """
 
     def __init__(self, sizes: dict[str, float]) -> None:
@@ -123,7 +123,7 @@ class Network(nn.Module):
         self.positions = nn.Parameter(torch.empty(size["positions"], hidden))
         self.ln_w = nn.Parameter(torch.empty(hidden))
         self.ln_b = nn.Parameter(torch.empty(hidden))
-        self.layers = nn.ModuleList(Layer(hidden, size["feed"], size["heads"], self.epsilon) for _ in range(size["layers"]))
+        self.layers = nn.ModuleList(Layer(size, self.epsilon) for _ in range(size["layers"]))
         self.head_w = nn.Parameter(torch.empty(size["labels"], hidden))
         self.head_b = nn.Parameter(torch.empty(size["labels"]))
 
@@ -165,8 +165,8 @@ def from_encoder(  # noqa: PLR0913 - a network has this many sizes
 ) -> Network:
     """The first ``layers`` layers of the encoder with the kept pieces and a fresh head."""
     sizes = {
-        "hidden": encoder.hidden, "feed": encoder.feed, "heads": encoder.heads, "vocabulary": len(kept),
-        "positions": positions, "labels": labels, "layers": layers, "epsilon": encoder.epsilon,
+        "hidden": encoder.hidden, "feed": encoder.feed, "heads": encoder.heads, "head": encoder.hidden // encoder.heads,
+        "vocabulary": len(kept), "positions": positions, "labels": labels, "layers": layers, "epsilon": encoder.epsilon,
     }  # fmt: skip
     network = Network(sizes)
     hidden, tensors = encoder.hidden, {name: torch.from_numpy(value) for name, value in encoder.tensors.items()}

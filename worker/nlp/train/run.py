@@ -1,8 +1,9 @@
 """The whole recipe, from the encoder and the corpora to a model's directory: what ``khabar models train`` calls.
 
 ``accurate``: all twelve layers, four epochs on the first corpora; a second member goes on for one and a half with the
-added ones; the mean of both is rounded to the shipped file. ``fast``: the mean's first six layers, taught by it, rounded
-alike. Every step leaves its weights in ``out/work`` and is skipped when they are there.
+added ones; the mean of both is rounded to the shipped file. ``fast``: the mean's first six layers, taught by it; then four
+of those, narrowed, taught by both; rounded alike. Every step leaves its weights in ``out/work`` and is skipped when they
+are there.
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,20 +19,23 @@ from worker.nlp.pieces import Pieces
 from worker.nlp.tagger import Tagger
 from worker.nlp.train import corpora, quantise
 from worker.nlp.train.average import State, first_layers, from_state, mean, read_state
-from worker.nlp.train.card import add_figures, make_card
+from worker.nlp.train.card import CHECKED, add_check, add_figures, keep_figures, make_card
 from worker.nlp.train.data import WINDOW, Example, read_corpus, read_words
-from worker.nlp.train.distil import teach
+from worker.nlp.train.distil import joint, teach
 from worker.nlp.train.encoder import Encoder, read_encoder, wheel_file
 from worker.nlp.train.export import export
 from worker.nlp.train.figures import figures, words_per_second
 from worker.nlp.train.fit import Settings, fit
 from worker.nlp.train.harmonise import LABELS
 from worker.nlp.train.network import Network, from_encoder
+from worker.nlp.train.prune import narrowed, worth
 from worker.nlp.train.shipped import read_shipped
 from worker.nlp.train.vocabulary import SHIPPED_WORDS, common_words, keep_pieces, name_words
 
 PRESETS = ("accurate", "fast")
 HEADS = 12
+NARROW = {"layers": 4, "heads": 8, "feed": 1024}
+"""What is left in ``fast``, of six layers of 12 heads and 1,536 columns: 0.44 of the multiplications."""
 EVERYTHING = (*corpora.FIRST, *corpora.ADDED, *corpora.DEV)
 EPSILON = 1e-12
 
@@ -81,7 +85,8 @@ def train(  # noqa: PLR0913 - a run has this many settings
         preset: ``accurate`` or ``fast``; the second needs the first's members and makes them where they are missing.
         seed: of everything random.
         start: a shipped model to go on from, in place of the encoder and all steps.
-        epochs: how long to go on from it; 0 only rounds it anew.
+        epochs: how long to go on from it, with the parts that settings were chosen by among the text: the last step, after
+            which nothing can be measured on them and the figures of ``start`` stay on the card; 0 only rounds it anew.
 
     Raises:
         UserError: no such preset, or a corpus is missing.
@@ -96,7 +101,7 @@ def train(  # noqa: PLR0913 - a run has this many settings
         state, pieces = read_shipped(start)
         inputs = Inputs(pieces, data, out / "work", seed)
         network = from_state(further(state, inputs, epochs=epochs), heads=HEADS, epsilon=EPSILON)
-        return ship(network, inputs, preset=preset, out=out / preset, start=start)
+        return ship(network, inputs, preset=preset, out=out / preset, start=start, measured=not epochs)
     encoder = read_encoder(wheel_file())
     kept = keep_pieces(encoder.pieces, encoder.scores.tolist(), fitted_words(data))
     inputs = Inputs(pick(encoder.pieces, encoder.scores.tolist(), kept), data, out / "work", seed)
@@ -114,25 +119,31 @@ def pick(pieces: Sequence[str], scores: Sequence[float], kept: Sequence[int]) ->
 
 
 def further(state: State, inputs: Inputs, *, epochs: float) -> State:
-    """The mean of a model and of itself gone on with all the text; the model alone for no epochs."""
+    """The mean of a model and of itself gone on with all the text, what is held back elsewhere too; the model alone for no epochs."""
     if not epochs:
         return state
     out = inputs.work / "further"
     if not (out / "final.pt").exists():
         settings = Settings(epochs=epochs, encoder_rate=1.2e-4, seed=inputs.seed)
-        text = inputs.corpora((*corpora.FIRST, *corpora.ADDED))
+        text = [read_corpus(inputs.data / "ner", name) for name in EVERYTHING]
         fit(from_state(state, heads=HEADS, epsilon=EPSILON), text, inputs.pieces, settings=settings, out=out, dev=inputs.dev())
     return mean([state, read_state(out / "final.pt")])
 
 
-def ship(network: Network, inputs: Inputs, *, preset: str, out: Path, start: Path | None = None) -> Path:
-    """Round, write the files, measure them as they are and write the figures on the card."""
+def ship(  # noqa: PLR0913 - a model has this many origins
+    network: Network, inputs: Inputs, *, preset: str, out: Path, start: Path | None = None, measured: bool = True
+) -> Path:
+    """Round, write the files and their figures: measured as they are, or those of the start where it was fitted on all there is."""
     grids = rounded(network, inputs)
-    card = make_card(f"khabar-{preset}", data=inputs.data, seed=inputs.seed, start=start)
+    card = make_card(f"khabar-{preset}", data=inputs.data, seed=inputs.seed, start=start, everything=not measured)
     export(network, grids, pieces=list(inputs.pieces.pieces), scores=list(inputs.pieces.scores), card=card, out=out)
     tagger, dev = Tagger.load(out), inputs.dev()
+    add_check(out, tagger.check(CHECKED))
     speed = words_per_second([one for part in dev.values() for one in part], tagger.tag)
-    add_figures(out, figures(dev, tagger.tag), words_per_second=speed)
+    if start is not None and not measured:
+        keep_figures(out, start, words_per_second=speed)
+    else:
+        add_figures(out, figures(dev, tagger.tag), words_per_second=speed)
     return out
 
 
@@ -189,22 +200,33 @@ def accurate_mean(inputs: Inputs, encoder: Encoder, kept: list[int]) -> State:
 
 
 def student(inputs: Inputs, teacher: State) -> Network:
-    """Six layers taught by the mean."""
-    network = from_state(first_layers(teacher, 6), heads=HEADS, epsilon=EPSILON)
-    out = inputs.work / "student"
-    if (out / "final.pt").exists():
-        network.load_state_dict(read_state(out / "final.pt"))
-        return network
+    """Six layers taught by the mean, then four of them, narrower, taught by both."""
+    six, out = from_state(first_layers(teacher, 6), heads=HEADS, epsilon=EPSILON), inputs.work / "student"
     text = [*inputs.corpora((*corpora.FIRST, *corpora.ADDED)), *inputs.unlabelled()]
     settings = Settings(epochs=3, encoder_rate=3e-4, seed=inputs.seed + 2, imitation=0.6)
-    return fit(network, text, inputs.pieces, settings=settings, out=out, dev=inputs.dev(), taught=taught_scores(inputs, teacher, text))
+    deep = from_state(teacher, heads=HEADS, epsilon=EPSILON)
+    if not (out / "final.pt").exists():
+        fit(six, text, inputs.pieces, settings=settings, out=out, dev=inputs.dev(), taught=taught_scores(inputs, "taught", [deep], text))
+    six.load_state_dict(read_state(out / "final.pt"))
+    narrow, out = narrow_start(inputs, six), inputs.work / "narrow"
+    if not (out / "final.pt").exists():
+        taught = taught_scores(inputs, "taught-by-both", [deep, six], text)
+        fit(narrow, text, inputs.pieces, settings=replace(settings, epochs=4), out=out, dev=inputs.dev(), taught=taught)
+    narrow.load_state_dict(read_state(out / "final.pt"))
+    return narrow
 
 
-def taught_scores(inputs: Inputs, teacher: State, text: Sequence[Sequence[Example]]) -> list[NDArray[np.float16]]:
-    """The teacher's scores of the text, kept beside the other steps."""
-    file = inputs.work / "taught.npz"
+def narrow_start(inputs: Inputs, six: Network) -> Network:
+    """The parts of the first layers that the loss on a sample of the text would miss most."""
+    sample = quantise.sample_batches(inputs.corpora((*corpora.FIRST, *corpora.ADDED)), inputs.pieces, seed=inputs.seed, count=40)
+    return from_state(narrowed(six, worth(six, sample), **NARROW), heads=HEADS, epsilon=EPSILON)
+
+
+def taught_scores(inputs: Inputs, name: str, teachers: Sequence[Network], text: Sequence[Sequence[Example]]) -> list[NDArray[np.float16]]:
+    """The teachers' scores of the text, kept beside the other steps."""
+    file = inputs.work / f"{name}.npz"
     if not file.exists():
-        scores = teach(from_state(teacher, heads=HEADS, epsilon=EPSILON), text, inputs.pieces)
+        scores = joint([teach(teacher, text, inputs.pieces) for teacher in teachers])
         np.savez(file, flat=np.concatenate(scores), lengths=np.array([len(part) for part in scores]))
     with np.load(file, allow_pickle=False) as arrays:
         return list(np.split(arrays["flat"], np.cumsum(arrays["lengths"])[:-1]))

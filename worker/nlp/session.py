@@ -1,0 +1,87 @@
+"""The graph in onnxruntime, opened in the fastest way that computes on this CPU what it computed where the model was made.
+
+A CPU without VNNI adds the products of pairs of bytes in 16 bits and saturates: no error, only worse tags. So every way is
+tried on the model's own check before it is taken.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+
+WAYS: tuple[Mapping[str, str], ...] = ({}, {"session.x64quantprecision": "1"})
+"""Session options, the fastest first; the second takes slower, exact products where the first would saturate."""
+
+TOLERANCE = 0.25
+"""How far a score may be off: a value on the edge between two levels may fall to the other side; saturation moves scores by whole units."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """A short text's pieces and what the network says about them.
+
+    Args:
+        ids: (pieces,).
+        labels: (pieces,) the best label of each, as its number.
+        scores: (pieces,) that label's score.
+    """
+
+    ids: NDArray[np.intp]
+    labels: NDArray[np.intp]
+    scores: NDArray[np.float32]
+
+    @classmethod
+    def of_card(cls, card: Mapping[str, Any]) -> Self | None:
+        """The check on a model's card, None where there is none (a model of an earlier version)."""
+        entry = card.get("check")
+        if entry is None:
+            return None
+        return cls(np.array(entry["ids"], np.intp), np.array(entry["labels"], np.intp), np.array(entry["scores"], np.float32))
+
+    def holds(self, scores: NDArray[np.float32]) -> bool:
+        """Whether these (pieces, labels) scores give the same labels, and nearly the same certainty."""
+        same = np.array_equal(scores.argmax(1), self.labels)
+        return same and float(np.abs(scores.max(1) - self.scores).max()) <= TOLERANCE
+
+
+def open_session(graph: Path, *, threads: int, x: NDArray[np.float32] | None, check: Check | None) -> ort.InferenceSession:
+    """Open a graph whose bytes the caller has verified.
+
+    Args:
+        graph: the file.
+        threads: of onnxruntime.
+        x: (1, pieces, hidden) summed embeddings of the check's pieces.
+        check: what must come out; without one the exact way is taken unseen.
+
+    Raises:
+        ValueError: no way computes on this CPU what it should.
+    """
+    if check is None or x is None:
+        return _session(graph, threads, WAYS[-1])
+    for way in WAYS:
+        session = _session(graph, threads, way)
+        if check.holds(run(session, x)[0]):
+            return session
+    message = "on this CPU the network gives other scores than where it was made, in every way of onnxruntime's"
+    raise ValueError(message)
+
+
+def run(session: ort.InferenceSession, x: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(windows, pieces, hidden) summed embeddings to (windows, pieces, labels) scores."""
+    (scores,) = session.run(["scores"], {"x": x})
+    return np.asarray(scores, np.float32)
+
+
+def _session(graph: Path, threads: int, way: Mapping[str, str]) -> ort.InferenceSession:
+    ort.disable_telemetry_events()  # nothing of Khabar speaks to a network but its brokers
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = threads
+    # The graph is written fused; onnxruntime's own fusion of sum and norm is five times slower than the two apart.
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    for name, value in way.items():
+        options.add_session_config_entry(name, value)
+    return ort.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
