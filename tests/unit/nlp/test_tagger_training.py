@@ -209,7 +209,7 @@ def test_what_the_loss_would_not_miss_is_pruned_first(pieces: Pieces) -> None:
     assert heads[0] == 0
     assert heads[1] > 0
     assert torch.equal(torch.nonzero(feed == 0).flatten(), torch.tensor(silent))
-    small = from_state(narrowed(network, values, layers=1, heads=1, feed=45), heads=2, epsilon=1e-12)
+    small = from_state(narrowed(network, values, heads=1, feed=45), heads=2, epsilon=1e-12)
     assert (small.sizes["heads"], small.sizes["head"], small.sizes["feed"]) == (1, 12, 45)
     with torch.no_grad():
         before, after = (one(batch.ids, batch.lengths, batch.firsts) for one in (network, small))
