@@ -23,7 +23,8 @@ from worker.errors import DecodeError, RegistryError
 from worker.settings import Settings
 from worker.status import Status
 from worker.stream.fatal import end
-from worker.stream.pool import Outcome, Pool
+from worker.stream.pool import Pool
+from worker.stream.work import Outcome
 
 CONDITION = "registry"
 START_PAUSES = (0.2, 0.5, 1.0, 2.0, 4.0, 6.0)

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 from worker import log, metrics
 from worker.enrich.job import Failed
 from worker.status import Status
-from worker.stream.pool import Outcome
+from worker.stream.work import Outcome
 
 NOT_THE_ARTICLES_OWN = frozenset({"enrich_failed", "enrich_timeout", "worker_crashed"})
 """Reasons that may be the worker's fault; a record that cannot be decoded is always its sender's."""

@@ -34,7 +34,7 @@ from worker.stream.brake import Brake
 from worker.stream.client import patient
 from worker.stream.delivery import TooLargeError
 from worker.stream.fence import Fence
-from worker.stream.lane import Lanes
+from worker.stream.lanes import Lanes
 from worker.stream.progress import Position, Progress
 from worker.stream.reader import ConsumerThread
 

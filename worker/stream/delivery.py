@@ -21,7 +21,7 @@ from worker.records import DEAD_LETTER_SCHEMA, DeadLetter, Source
 from worker.settings import Settings
 from worker.status import Status
 from worker.stream.about import about
-from worker.stream.pool import Outcome
+from worker.stream.work import Outcome
 
 if TYPE_CHECKING:
     from worker.stream.lane import Record

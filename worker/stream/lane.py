@@ -12,21 +12,13 @@ from collections.abc import Awaitable, Callable
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
-from worker import log, metrics
-from worker.enrich.job import Done, Failed, Headers, Job
-from worker.stream.brake import Brake
-from worker.stream.delivery import Delivery
-from worker.stream.fatal import end
-from worker.stream.pool import Outcome, Work
+from worker.enrich.job import Done, Headers, Job
 
-if TYPE_CHECKING:  # needs the extra `otel`
-    from worker.stream.traces import ArticleTrace, Traces
+if TYPE_CHECKING:  # the first needs the extra `otel`
+    from worker.stream.traces import ArticleTrace
+    from worker.stream.work import Outcome
 
-MOST_BYTES_IN_FLIGHT = 64 * 2**20
-"""Raw bytes of articles in flight, all lanes together: what bounds memory whatever the backlog."""
 SENDS_AT_ONCE = 16
-
-logger = log.get()
 
 Partition = tuple[str, int]
 """Topic and partition."""
@@ -44,14 +36,18 @@ class Record(NamedTuple):
     timestamp_ms: int | None
 
 
-class Flow(NamedTuple):
-    """Stops and resumes fetching of one partition; what is already fetched may still come."""
+class Entry(NamedTuple):
+    """A record in its lane.
 
-    pause: Callable[[Partition], None]
-    resume: Callable[[Partition], None]
+    Args:
+        record: as it was read.
+        job: its article; None for a tombstone.
+        outcome: what becomes of the article.
+        ack: acknowledges the record.
+        releases: how often the brake had been released when it came.
+        trace: its spans, where there are any.
+    """
 
-
-class _Entry(NamedTuple):
     record: Record
     job: Job | None
     outcome: "asyncio.Future[Outcome] | None"
@@ -60,17 +56,19 @@ class _Entry(NamedTuple):
     trace: "ArticleTrace | None"
 
 
-class _Lane:
+class Lane:
     """Articles of one partition, in offset order."""
 
-    def __init__(self, *, deliver: Callable[[_Entry], Awaitable[object]], done: Callable[[_Entry], None]) -> None:
+    def __init__(self, *, deliver: Callable[[Entry], Awaitable[object]], done: Callable[[Entry], None]) -> None:
+        """Start; ``deliver`` returns when the broker has what became of an entry, ``done`` hears of each acknowledged one."""
         self._deliver = deliver
         self._done = done
         self._more = asyncio.Event()
-        self.entries: deque[_Entry] = deque()
+        self.entries: deque[Entry] = deque()
         self.task = asyncio.create_task(self._run())
 
-    def add(self, entry: _Entry) -> None:
+    def add(self, entry: Entry) -> None:
+        """Take in the partition's next record."""
         self.entries.append(entry)
         self._more.set()
 
@@ -94,9 +92,9 @@ class _Lane:
                 self.entries.popleft()
                 self._done(entry)
 
-    def _window(self) -> list[_Entry]:
+    def _window(self) -> list[Entry]:
         """Finished articles at the head, no key twice."""
-        window: list[_Entry] = []
+        window: list[Entry] = []
         keys: set[bytes | None] = set()
         for entry in islice(self.entries, SENDS_AT_ONCE):
             if entry.outcome is not None and not entry.outcome.done():
@@ -109,181 +107,10 @@ class _Lane:
         return window
 
 
-class Lanes:
-    """Every lane of the current generation."""
-
-    def __init__(  # noqa: PLR0913 - what lanes are between, each by its name
-        self, *, pool: Work, delivery: Delivery, brake: Brake, full_at: int, flow: Flow, traces: "Traces | None" = None
-    ) -> None:
-        """Prepare.
-
-        Args:
-            pool: enriches.
-            delivery: publishes.
-            brake: holds articles that fail for a cause not their own.
-            full_at: articles in flight at which a partition is paused; at half of it, it is resumed.
-            flow: pauses and resumes fetching.
-            traces: makes the spans of articles; None: there are none.
-        """
-        self._pool = pool
-        self._delivery = delivery
-        self._brake = brake
-        self._full_at = full_at
-        self._flow = flow
-        self._traces = traces
-        self._lanes: dict[Partition, _Lane] = {}
-        self._paused: set[Partition] = set()
-        self._bytes = 0
-        self._room = asyncio.Event()
-        self._closed = False
-
-    async def put(
-        self, record: Record, *, ack: Callable[[], Awaitable[object]], wanted: Callable[[], bool], failed: Failed | None = None
-    ) -> None:
-        """Take a record in; waits while the brake is on or too many bytes are in flight.
-
-        Args:
-            record: the next record of its partition.
-            ack: acknowledges it.
-            wanted: asked after waiting: False when the record's generation is over, then it is left to its successor.
-            failed: what is known to be wrong with it: then it is not enriched, but dead-lettered in its turn.
-        """
-        size = len(record.value or b"")
-        await self._brake.released()
-        while self._bytes and self._bytes + size > MOST_BYTES_IN_FLIGHT and not self._closed:
-            self._room.clear()
-            await self._room.wait()
-        if self._closed or not wanted():
-            return
-        metrics.ARTICLES_CONSUMED.inc()
-        trace = None if self._traces is None else self._traces.begin(record)
-        job = None if record.value is None else Job(record.value, record.key, record.headers, *_position(record))
-        outcome = None if job is None else self._pool.submit(job) if failed is None else _settled(failed)
-        if trace is not None and outcome is not None:
-            outcome.add_done_callback(trace.answered)
-        partition = (record.topic, record.partition)
-        lane = self._lanes.get(partition) or self._open(partition)
-        lane.add(_Entry(record, job, outcome, ack, self._brake.releases, trace))
-        self._count(size, 1)
-        if len(lane.entries) >= self._full_at and partition not in self._paused:
-            self._paused.add(partition)
-            self._flow.pause(partition)
-
-    def open(self) -> None:
-        """Take articles of a new generation."""
-        self.release("new generation")
-        self._closed = False
-
-    def hand_over(self) -> None:
-        """Take no more, and give up each lane from the first article on that no process has started on.
-
-        So a rebalance waits for no backlog, and what will still be acknowledged has no gap.
-        """
-        self._closed = True
-        self._room.set()
-        waiting = self._pool.waiting()
-        for lane in self._lanes.values():
-            kept = next((place for place, entry in enumerate(lane.entries) if entry.outcome in waiting), len(lane.entries))
-            while len(lane.entries) > kept:
-                self._drop(lane.entries.pop())
-
-    def is_empty(self) -> bool:
-        """Whether nothing is in flight."""
-        return not any(lane.entries for lane in self._lanes.values())
-
-    def is_full(self, partition: Partition) -> bool:
-        """Whether no more of this partition should be fetched now."""
-        return partition in self._paused
-
-    def release(self, why: str) -> None:
-        """Take no more, and give up everything in flight, unpublished and un-acked; whoever owns the partitions next gets it again."""
-        self._closed = True
-        count = 0
-        for lane in self._lanes.values():
-            lane.task.cancel()
-            count += len(lane.entries)
-            for entry in lane.entries:
-                self._drop(entry)
-            lane.entries.clear()  # should a library swallow the cancellation, nothing is left to deliver
-        self._lanes.clear()
-        self._paused.clear()
-        self._room.set()
-        if count:
-            logger.warning("articles_released", articles=count, why=why)
-
-    def computing(self) -> set[Partition]:
-        """Partitions whose first article is still with the pool."""
-        firsts = {partition: lane.entries[0].outcome for partition, lane in self._lanes.items() if lane.entries}
-        return {partition for partition, outcome in firsts.items() if outcome is not None and not outcome.done()}
-
-    def in_flight(self, partition: Partition) -> int:
-        """Articles of a partition that are not acknowledged yet."""
-        lane = self._lanes.get(partition)
-        return len(lane.entries) if lane else 0
-
-    def _open(self, partition: Partition) -> _Lane:
-        lane = self._lanes[partition] = _Lane(deliver=self._deliver if self._traces is None else self._traced, done=self._done)
-        lane.task.add_done_callback(_report)
-        return lane
-
-    async def _traced(self, entry: _Entry) -> None:
-        if entry.trace is not None:
-            with entry.trace.current():
-                entry.trace.delivered(await self._deliver(entry))
-
-    async def _deliver(self, entry: _Entry) -> Done | Failed | None:
-        """Deliver; tell what the article became (None: it is a tombstone)."""
-        record, job = entry.record, entry.job
-        if job is None or entry.outcome is None:
-            await self._delivery.tombstone(record)
-            return None
-        outcome = await self._brake.judge(entry.outcome.result(), since=entry.releases, retry=lambda: self._pool.run(job))
-        if entry.trace is not None:
-            entry.trace.enriched(outcome.result)
-        return await self._delivery.deliver(job, outcome)
-
-    def _done(self, entry: _Entry) -> None:
-        partition = (entry.record.topic, entry.record.partition)
-        self._count(-len(entry.record.value or b""), -1)
-        self._room.set()
-        if partition in self._paused and self.in_flight(partition) <= self._full_at // 2:
-            self._paused.discard(partition)
-            self._flow.resume(partition)
-
-    def _drop(self, entry: _Entry) -> None:
-        self._count(-len(entry.record.value or b""), -1)
-        metrics.ARTICLES_RELEASED.inc()
-        if entry.outcome is not None:
-            entry.outcome.cancel()
-        if entry.trace is not None:
-            entry.trace.released()
-
-    def _count(self, size: int, articles: int) -> None:
-        self._bytes += size
-        metrics.BYTES_IN_FLIGHT.inc(size)
-        metrics.ARTICLES_IN_FLIGHT.inc(articles)
-
-
-def _settled(failed: Failed) -> "asyncio.Future[Outcome]":
-    future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-    future.set_result(Outcome(failed, 1))
-    return future
-
-
-def _position(record: Record) -> tuple[str, int, int, int | None]:
-    return record.topic, record.partition, record.offset, record.timestamp_ms
-
-
-def _output_key(entry: _Entry) -> bytes | None:
+def _output_key(entry: Entry) -> bytes | None:
     """The key the output will have: an article without one gets its id."""
     if entry.outcome is not None:
         result = entry.outcome.result().result
         if isinstance(result, Done):
             return result.key
     return entry.record.key
-
-
-def _report(task: "asyncio.Task[None]") -> None:
-    """An error in a lane is a bug of ours: nothing may be acknowledged past it."""
-    if not task.cancelled() and task.exception() is not None:
-        end("lane", task.exception())

@@ -14,7 +14,7 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING
 
 from worker import log, metrics
 from worker.enrich.job import Done, Failed, Job
@@ -23,6 +23,7 @@ from worker.stream.about import about
 from worker.stream.child import DEFAULT_FACTORY, Served
 from worker.stream.process import EnricherProcess, ProcessLostError
 from worker.stream.slot import Slot
+from worker.stream.work import Outcome
 
 if TYPE_CHECKING:
     from worker.errors import Reason
@@ -40,29 +41,6 @@ MEMORY_KILL_FACTOR = 1.5
 """Above the limit a process is replaced between batches; above this much of it, at once."""
 
 logger = log.get()
-
-
-class Outcome(NamedTuple):
-    """What became of an article, and after how many tries."""
-
-    result: Done | Failed
-    attempts: int
-
-
-class Work(Protocol):
-    """What the lanes need of a pool."""
-
-    def submit(self, job: Job) -> "asyncio.Future[Outcome]":
-        """Queue an article. The future never fails; cancelled, the article is not started any more."""
-
-    async def run(self, job: Job) -> Outcome:
-        """Enrich one article."""
-
-    def waiting(self) -> set["asyncio.Future[Outcome]"]:
-        """Return the articles that no process has been given yet."""
-
-    async def stop(self) -> None:
-        """Stop; articles that still wait are dropped, their futures cancelled."""
 
 
 class _Item:

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     import asyncio
 
     from worker.stream.lane import Record
-    from worker.stream.pool import Outcome
+    from worker.stream.work import Outcome
 
 SCHEMA = "https://opentelemetry.io/schemas/1.44.0"
 _PROPAGATOR = TraceContextTextMapPropagator()

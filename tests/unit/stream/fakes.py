@@ -7,7 +7,7 @@ from typing import NamedTuple
 from worker.enrich.job import Done, Failed, Headers, Job
 from worker.errors import Reason
 from worker.stream.lane import Record
-from worker.stream.pool import Outcome
+from worker.stream.work import Outcome
 
 TOPIC = "in"
 

@@ -13,7 +13,8 @@ from worker.settings import Settings
 from worker.status import Status
 from worker.stream.about import MOST_CHARACTERS, about
 from worker.stream.delivery import Delivery
-from worker.stream.pool import Outcome, Pool
+from worker.stream.pool import Pool
+from worker.stream.work import Outcome
 
 FIELDS = {"article_id", "topic", "partition", "offset", "stage", "reason"}
 """What each event about one article has."""

@@ -7,7 +7,7 @@ from tests.unit.stream.fakes import done, failed
 from worker import metrics
 from worker.status import Status
 from worker.stream.brake import Brake
-from worker.stream.pool import Outcome
+from worker.stream.work import Outcome
 
 BROKEN = failed("enrich_failed", stage="entities")
 

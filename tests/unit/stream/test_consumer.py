@@ -11,7 +11,7 @@ from faust.types import TP, ConsumerMessage
 from worker.settings import Settings
 from worker.status import Status
 from worker.stream.agent import record
-from worker.stream.app import Parts, make_app
+from worker.stream.parts import Parts, make_app
 from worker.stream.pool import Pool
 
 TOPIC = "articles.raw"

@@ -14,7 +14,7 @@ from worker.settings import Settings
 from worker.status import Status
 from worker.stream import delivery as module
 from worker.stream.delivery import Delivery
-from worker.stream.pool import Outcome
+from worker.stream.work import Outcome
 
 ENRICHED, DEAD = "articles.enriched", "articles.dead-letter"
 

@@ -8,10 +8,11 @@ from tests.unit.stream.fakes import FakeBroker, FakePool, done, failed, record
 from worker import metrics
 from worker.settings import Settings
 from worker.status import Status
-from worker.stream import lane as module
+from worker.stream import lanes as module
 from worker.stream.brake import Brake
 from worker.stream.delivery import Delivery
-from worker.stream.lane import Flow, Lanes, Partition, Record
+from worker.stream.lane import Partition, Record
+from worker.stream.lanes import Flow, Lanes
 
 
 class World:

@@ -19,7 +19,8 @@ from worker import metrics
 from worker.enrich.job import Done, Failed, Job
 from worker.errors import ModelError
 from worker.settings import Settings
-from worker.stream.pool import BATCH_BYTES, Outcome, Pool, time_limit
+from worker.stream.pool import BATCH_BYTES, Pool, time_limit
+from worker.stream.work import Outcome
 
 
 def job(value: bytes, offset: int = 0) -> Job:

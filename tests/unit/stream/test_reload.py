@@ -17,8 +17,9 @@ from worker import metrics
 from worker.enrich.job import Done, Job
 from worker.errors import ModelError
 from worker.settings import Settings
-from worker.stream.pool import Outcome, Pool
+from worker.stream.pool import Pool
 from worker.stream.reload import Reload
+from worker.stream.work import Outcome
 
 
 def job(value: bytes = b"SLEEP 0.01", offset: int = 0) -> Job:

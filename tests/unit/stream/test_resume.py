@@ -7,7 +7,7 @@ import pytest
 from faust.tables.recovery import RebalanceAgain, Recovery, ServiceStopped
 
 from worker.settings import Settings
-from worker.stream.app import make_app
+from worker.stream.parts import make_app
 from worker.stream.resume import PatientRecovery, Tables
 
 

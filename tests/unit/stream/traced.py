@@ -16,9 +16,10 @@ from worker.settings import Settings
 from worker.status import Status
 from worker.stream.brake import Brake
 from worker.stream.delivery import Delivery
-from worker.stream.lane import Flow, Lanes, Record
-from worker.stream.pool import Outcome
+from worker.stream.lane import Record
+from worker.stream.lanes import Flow, Lanes
 from worker.stream.traces import Traces
+from worker.stream.work import Outcome
 
 ENRICHED, DEAD = "articles.enriched", "articles.dead-letter"
 TRACE, SENDER = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
