@@ -289,6 +289,7 @@ CAPACITY = [
         "Asked for by SIGHUP; after a failed one the worker goes on with the models it had.",
         [(f"sum by (instance, outcome) (increase(khabar_model_reloads_total{{{EACH}}}{RATE}))", "{{outcome}} {{instance}}")],
         "short",
+        alert="KhabarReloadFailed",
     ),
 ]
 ROWS = {"Flow": FLOW, "Latency": LATENCY, "Quality of the stream": QUALITY, "Faults": FAULTS, "Capacity": CAPACITY}
