@@ -48,7 +48,7 @@ faults: install  ## the long fault run on Apache Kafka: build/faults.json
 fuzz: install  ## a million random inputs through decode, text and enrichment; resumes: build/fuzz.json
 	$(BIN)/python -m tests.hostile.fuzz $(or $(ARGS),--inputs 1000000)
 
-quality: install  ## entities, language and summaries, measured; fails below a floor
+quality: install  ## entities, language and summaries, measured beside their floors (make test fails below one)
 	$(BIN)/python -m tests.quality.table $(ARGS)
 
 models: install  ## train the bundled models anew (needs the corpora; ARGS=--help)

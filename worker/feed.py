@@ -1,6 +1,6 @@
 """The live page and its feed of server-sent events (WHATWG HTML, section 9.2).
 
-Three kinds of event: ``hello`` (the worker's version), ``stats`` (counts, rates a second, lag, what is waited for) every second at
+Three kinds of event: ``hello`` (the worker's version), ``stats`` (counts, rates a second, lag, what is waited for) twice a second at
 most and every `HEARTBEAT_SECONDS` at least, and ``article`` with what the page shows of one enriched article. An event's
 id is ``run-number``: a browser that comes back says the last one it saw (``Last-Event-ID``) and gets what it missed; ids
 of an earlier run of the worker count as none.

@@ -13,7 +13,7 @@ import onnxruntime as ort
 from onnx import TensorProto, helper, numpy_helper
 
 ROWS = 1024
-"""Pieces multiplied at once: what a batch of the tagger holds."""
+"""Pieces multiplied at once: enough for the products' full rate."""
 RUNS = 15
 
 Shape = tuple[int, int]

@@ -23,7 +23,7 @@ def test_it_is_valid_by_the_specification(reference_json: Callable[[str], Any]) 
     assert list(validator.iter_errors(COMPOSE | {"services": {"kafka": {"ports": "9092"}}}))
 
 
-def test_everything_the_issue_of_operating_needs_is_there() -> None:
+def test_everything_to_operate_it_is_there() -> None:
     """Broker, topics, two workers, Prometheus, Grafana; a feeder only when asked for."""
     assert set(SERVICES) == {"kafka", "topics", "worker", "feeder", "prometheus", "grafana"}
     assert SERVICES["worker"]["deploy"]["replicas"] == 2

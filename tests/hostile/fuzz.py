@@ -1,7 +1,8 @@
 """The long hostile run: ``python -m tests.hostile.fuzz [--inputs N] [--seed S]``.
 
 Random inputs are numbered and the count is kept in ``build/fuzz.json``, so that a run that was interrupted goes on where
-it stopped. Exit code 1 when anything was unexpected; every unexpected input stands in the file. `tests.hostile.coverage_guided` chooses
+it stopped. Exit code 1 when anything was unexpected; the numbers of the first fifty
+unexpected inputs stand in the file. `tests.hostile.coverage_guided` chooses
 its inputs by the code they reach.
 """
 

@@ -11,7 +11,7 @@ MIB = 1024 * 1024
 INPUT_BYTES = 16 * MIB
 OUTPUT_BYTES = 24 * MIB
 DEAD_LETTER_BYTES = 32 * MIB
-"""Largest record per topic. A raw record of 10 MiB may arrive; what enrichment adds fits in half as much again; a dead
+"""Largest record per topic. A raw record of 16 MiB may arrive; what enrichment adds fits in half as much again; a dead
 letter holds its record in base64, which grows by a third, and its headers."""
 
 

@@ -1,1 +1,1 @@
-"""Enrichment: pure text work. No Kafka, no Faust, no model framework is imported here."""
+"""Enrichment: pure text work. No Kafka, no Faust, no Stanza, torch or onnxruntime is imported here."""

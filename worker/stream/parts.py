@@ -84,7 +84,7 @@ class Parts:
 
 
 def make_app(settings: Settings) -> StreamApp:
-    """Faust's app with the settings that lose nothing under load (``docs/reliability.md`` tells why each)."""
+    """Faust's app with the settings that lose nothing under load (the comments tell why)."""
     session = settings.session_timeout
     heaviest = settings.max_output_bytes + REQUEST_OVERHEAD_BYTES
     return StreamApp(

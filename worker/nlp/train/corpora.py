@@ -24,7 +24,7 @@ ADDED = (
 """What later members see too."""
 
 DEV = ("ar/anercorp.dev", "fa/arman-fold1.dev", "fa/parstwiner.dev", "en/uner-ewt-dev")
-"""Never fitted on: what settings are chosen by."""
+"""What settings are chosen by: fitted on in the last step only."""
 
 HELD_BACK = {"ar/aqmar-a.train": 200, "en/wikigold": 300}
 """Sentences at the end of a corpus that join the dev parts, since the corpus has none of its own."""

@@ -79,7 +79,7 @@ def train(  # noqa: PLR0913 - a run has this many settings
     """Make one model; returns its directory ``out/preset``. Takes hours on two cores; interrupted, it goes on where it was.
 
     Args:
-        data: folder with ``ner/``, ``names/`` and ``ud/`` as the data notes describe.
+        data: folder with ``ner/{ar,fa,en}/*.bio``, ``names/*.tsv`` and ``ud/*.conllu``; `corpora` names the files.
         out: where the models and the steps' weights go.
         preset: ``accurate`` or ``fast``; the second needs the first's members and makes them where they are missing.
         seed: of everything random.
