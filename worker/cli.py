@@ -32,6 +32,9 @@ models_app = typer.Typer(no_args_is_help=True, help="Models: what is there, is i
 app.add_typer(topics_app, name="topics")
 app.add_typer(models_app, name="models")
 
+MOST_PARTITIONS = 100_000
+"""Far above what any broker carries, below what the protocol cannot say."""
+
 Paths = Annotated[
     list[str], typer.Argument(metavar="PATH…", help="`.txt`, `.json` or `.jsonl` files, folders of them, or `-` for standard input.")
 ]
@@ -188,7 +191,7 @@ def version() -> None:
 @topics_app.command("create")
 def topics_create(
     *,
-    partitions: Annotated[int, typer.Option(min=1, help="Of each topic: the most workers that can share the load.")] = 6,
+    partitions: Annotated[int, typer.Option(min=1, max=MOST_PARTITIONS, help="Of each topic: as many workers can share the load.")] = 6,
     replication_factor: Annotated[int, typer.Option(help="Of each topic; -1 takes the broker's default.")] = -1,
 ) -> None:
     """Make the three topics. What is there already is no error, other numbers of partitions are one.

@@ -4,6 +4,7 @@ Two readings of the same bytes: one proves that all of it is valid JSON, the oth
 numbers, escapes and members nobody here knows are carried on as the sender wrote them.
 """
 
+import re
 import unicodedata
 from codecs import BOM_UTF8
 from typing import Any, NamedTuple
@@ -17,6 +18,8 @@ MAX_DEPTH = 100
 """Levels of arrays and objects an article may nest."""
 
 _MEMBERS = RawArticle.__struct_fields__
+_STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"')
+_BRACKETS = re.compile(rb"[\[\]{}]")
 _INVISIBLE = frozenset(("Cc", "Cf", "Zs", "Zl", "Zp"))
 _KINDS = {str: "a string", bool: "a boolean", int: "a number", float: "a number", list: "an array", dict: "an object", type(None): "null"}
 
@@ -81,9 +84,18 @@ def _parse(value: bytes) -> dict[str, Any]:
     if not isinstance(members, dict):
         message = f"the JSON is {_KINDS[type(members)]}, not an object"
         raise DecodeError(message, reason="invalid_schema")
-    if value.count(b"[") + value.count(b"{") > MAX_DEPTH and depth(members, limit=MAX_DEPTH) > MAX_DEPTH:
+    if value.count(b"[") + value.count(b"{") > MAX_DEPTH and _nesting(value) > MAX_DEPTH:
         raise DecodeError(too_deep, reason="too_deep")
     return members
+
+
+def _nesting(value: bytes) -> int:
+    """Levels of nesting of a JSON text as it is carried on: with members that a later one of the same name hides."""
+    level = most = 0
+    for bracket in _BRACKETS.findall(_STRINGS.sub(b"", value)):
+        level += 1 if bracket in b"[{" else -1
+        most = max(most, level)
+    return most
 
 
 def depth(whole: Any, *, limit: int) -> int:  # noqa: ANN401 - any JSON

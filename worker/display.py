@@ -11,6 +11,7 @@ import json
 import re
 import shutil
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import msgspec
 from rich.cells import cell_len
@@ -29,13 +30,20 @@ ENTITIES = 20
 """Entities listed per article; the others are counted."""
 COLOURS = {"PER": "magenta", "ORG": "blue", "LOC": "green", "FAC": "cyan", "EVENT": "yellow", "PRODUCT": "red", "MISC": "white"}
 
+_SPACE = re.compile(r"\s+")
+_BREAKS = frozenset("\n\r\t\x0b\x0c\x85")
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
 _BIDI_CONTROLS = re.compile("[\u202a-\u202e\u2066-\u2069]")
 
 
 def printable(text: str) -> str:
     """Text that is safe to print: control characters become U+FFFD, bidi embeddings and isolates go, lines become spaces."""
-    return _CONTROLS.sub("\ufffd", _BIDI_CONTROLS.sub("", re.sub(r"\s*[\n\r\t\x0b\x0c\x85]\s*", " ", text))).strip()
+    return _CONTROLS.sub("\ufffd", _BIDI_CONTROLS.sub("", _SPACE.sub(_unbroken, text))).strip()
+
+
+def _unbroken(space: re.Match[str]) -> str:
+    """One space for a run of white space that breaks a line."""
+    return space[0] if _BREAKS.isdisjoint(space[0]) else " "
 
 
 def isolated(text: str, *, direction: str) -> str:
@@ -89,7 +97,7 @@ class Printer:
             msgspec.MsgspecError: the value is no enriched article.
         """
         article = msgspec.json.decode(value, type=EnrichedArticle)
-        raw = msgspec.json.decode(article.article)
+        raw = msgspec.json.decode(article.article, type=dict[str, Any])
         language = article.language
         title = raw.get("title") if isinstance(raw.get("title"), str) else ""
         self._rule(_facts(article.id, language, note))
@@ -170,7 +178,7 @@ def one_line(value: bytes | None) -> str:
     try:
         msgspec.json.decode(value, type=msgspec.Raw)
         text = value.decode("utf-8")
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return json.dumps(value.decode("utf-8", "backslashreplace"), ensure_ascii=False)
     return " ".join(text.splitlines()) if "\n" in text or "\r" in text else text
 

@@ -133,6 +133,8 @@ def refusals(settings: Settings) -> Iterator[None]:
         yield
     except kafka_errors.KafkaError as error:
         raise BrokerError(_explain(error, settings)) from error
+    except BrokenPipeError:  # who read our output has gone: the command line ends quietly
+        raise
     except (OSError, ValueError) as error:  # an unreadable certificate file, an address that no resolver takes
         message = f"{settings.brokers}: {_line(error)}"
         raise BrokerError(message) from error

@@ -19,7 +19,9 @@ def source(settings: Settings) -> Callable[[], str]:
     try:
         function = getattr(importlib.import_module(module), name)
     except Exception as error:  # importing runs the module, which may raise anything
-        message = f"KHABAR_SASL_TOKEN={settings.sasl_token}: {type(error).__name__}: {' '.join(str(error).split())[:200]}"
+        # a module that asks for its token while it is imported may raise with a secret in the text
+        why = f": {' '.join(str(error).split())[:200]}" if isinstance(error, ImportError | AttributeError) else ""
+        message = f"KHABAR_SASL_TOKEN={settings.sasl_token}: {type(error).__name__}{why}"
         raise SettingsError(message) from error
     if not callable(function):
         message = f"KHABAR_SASL_TOKEN={settings.sasl_token} is no function"

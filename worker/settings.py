@@ -23,6 +23,15 @@ LogFormat = Literal["json", "text"]
 TraceExport = Literal["off", "otlp"]
 
 
+def _model_dir() -> Path:
+    """In the home of whoever runs it; where there is none, in the working directory."""
+    try:
+        home = Path.home()
+    except RuntimeError:
+        home = Path()
+    return home / ".khabar" / "models"
+
+
 def _cores() -> int:
     return len(os.sched_getaffinity(0))
 
@@ -52,9 +61,7 @@ class Settings:
         secret=True,
     )
     models: str = _row("accurate", "`accurate`, `fast`, `official` (Stanza's own packages) or a directory of Stanza models.")
-    model_dir: Path = _row(
-        lambda: Path.home() / ".khabar" / "models", "Where `khabar models pull` puts Stanza's packages.", shown="~/.khabar/models"
-    )
+    model_dir: Path = _row(_model_dir, "Where `khabar models pull` puts Stanza's packages.", shown="~/.khabar/models")
     max_article_bytes: int = _row(1_048_576, "Largest record value taken; a larger one is dead-lettered `too_large`.", low=1)
     max_output_bytes: int = _row(33_554_432, "Largest record the worker tries to publish; the topic's own limit counts too.", low=1024)
     summary_sentences: int = _row(3, "Sentences of a summary at most.", low=1)
@@ -170,7 +177,15 @@ def _parse(variable: str, text: str, kind: Any, low: float | None) -> Any:  # no
             message = f"{variable}={text} is below {low:g}"
             raise SettingsError(message)
         return number
-    return Path(text).expanduser() if kind is Path else text
+    return _parse_path(variable, text) if kind is Path else text
+
+
+def _parse_path(variable: str, text: str) -> Path:
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as error:  # ~ of a user that is not there
+        message = f"{variable}={text!r}: {error}"
+        raise SettingsError(message) from error
 
 
 def _parse_choice(variable: str, text: str, choices: tuple[str, ...]) -> str:

@@ -93,6 +93,16 @@ def test_deepest_allowed_nesting_passes() -> None:
     assert read(flat)[0] == "[[["
 
 
+def test_a_hidden_member_is_deep_too() -> None:
+    """What a later member of the same name hides is carried on as well, so it counts."""
+    deep = b"[" * MAX_DEPTH + b"]" * MAX_DEPTH
+    with pytest.raises(DecodeError) as caught:
+        read(b'{"body":"x","a":{"z":' + deep + b',"z":1}}')
+    assert caught.value.reason == "too_deep"
+    brackets = json.dumps({"body": "x", "a": "[{" * MAX_DEPTH + '"'}).encode()
+    assert read(brackets)[0] == "x"
+
+
 def test_members_are_carried_on_in_their_own_spelling() -> None:
     """Numbers, escapes, order and unknown members survive byte for byte; white space between them does not."""
     value = (

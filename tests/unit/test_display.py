@@ -1,7 +1,9 @@
 """Readable printing: what a terminal gets."""
 
 import io
+import json
 import re
+import time
 from typing import Any
 
 import pytest
@@ -136,6 +138,19 @@ def test_other_records_are_text() -> None:
 def test_for_programs_a_record_is_one_line_of_json(value: bytes | None, line: str) -> None:
     """JSON as it is, anything else as a JSON string."""
     assert one_line(value) == line
+
+
+def test_long_white_space_is_printed_in_good_time() -> None:
+    """A run of blanks without a line's end stays, one with it is a single space; neither costs its square."""
+    began = time.process_time()
+    assert len(printable("a" + " " * 300_000 + "b")) == 300_002
+    assert printable("a" + " " * 300_000 + "\n" + "\t" * 300_000 + "b") == "a b"
+    assert time.process_time() - began < 5
+
+
+def test_what_is_too_deep_for_json_is_a_string() -> None:
+    """Any sender can put it on a topic; it ends nothing."""
+    assert json.loads(one_line(b"[" * 200_000)) == "[" * 200_000
 
 
 def test_headers_are_printable() -> None:

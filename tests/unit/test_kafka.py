@@ -110,3 +110,9 @@ def test_a_broker_that_does_not_tell_sizes_is_no_fault(answer: object) -> None:
     assert kafka.largest_record(Answers(answer), "t") is None
     assert topics._size(None) == "an unknown size"  # noqa: SLF001 - what people read then
     assert topics._size(500) == "500 bytes"  # noqa: SLF001 - as above
+
+
+def test_a_reader_that_has_gone_is_no_broker_error() -> None:
+    """`khabar tail | head`: the command line ends quietly, so the pipe's error has to reach it."""
+    with pytest.raises(BrokenPipeError), kafka.refusals(Settings()):
+        raise BrokenPipeError

@@ -94,6 +94,7 @@ def test_variables_are_read_as_their_types() -> None:
         ({"KHABAR_SSL_CERTFILE": "/c.pem"}, "go together"),
         ({"KHABAR_SECURITY_PROTOCOL": "SASL_SSL"}, "needs KHABAR_SASL_USERNAME"),
         ({"KHABAR_SASL_PASSWORD_FILE": "/does/not/exist"}, "KHABAR_SASL_PASSWORD_FILE: cannot read"),
+        ({"KHABAR_MODEL_DIR": "~no-such-user/models"}, "KHABAR_MODEL_DIR='~no-such-user/models': "),
         ({"KHABAR_INPUT_FORMAT": "xml"}, "choose one of json, avro"),
         ({"KHABAR_INPUT_FORMAT": "avro"}, "need KHABAR_REGISTRY_URL"),
         ({"KHABAR_OUTPUT_FORMAT": "avro"}, "need KHABAR_REGISTRY_URL"),

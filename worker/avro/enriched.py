@@ -44,7 +44,10 @@ def as_json(value: bytes, schema: tuple[str, ...] = ()) -> bytes:
     if value[:1] != bytes([MAGIC]):
         return value
     record = read(value, schema=schema or (enriched_text(),))
-    article: dict[str, Any] = record["article"]
+    article = record["article"]
+    if not isinstance(article, dict):
+        message = "its article is no record"
+        raise TypeError(message)
     extra = article.pop(EXTRA, None)
     members = {name: msgspec.Raw(msgspec.json.encode(text)) for name, text in article.items() if text is not None}
     members |= msgspec.json.decode(extra, type=dict[str, msgspec.Raw]) if extra else {}

@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 
+from worker.errors import UserError
 from worker.settings import Settings, reference
 
 
@@ -18,5 +19,10 @@ def write_schemas(out: Path) -> None:
     """Write the generated schemas to a folder, and say which."""
     from worker.schemas import write
 
-    for path in write(out):
+    try:
+        made = write(out)
+    except OSError as error:
+        message = f"{out}: {error.strerror}"
+        raise UserError(message) from error
+    for path in made:
         sys.stdout.write(f"{path}\n")

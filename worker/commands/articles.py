@@ -52,7 +52,13 @@ def read(paths: Sequence[str]) -> Iterator[Item]:
     Raises:
         UserError: a path is missing, unreadable or of another kind.
     """
-    files = [file for path in paths for file in _files(path)]
+    files: list[str] = []
+    for path in paths:
+        try:
+            files += _files(path)
+        except (OSError, ValueError) as error:  # no right to look, a name that is too long or holds a NUL
+            message = f"{path[:200]}: {getattr(error, 'strerror', None) or error}"
+            raise UserError(message) from error
     return (item for file in files for item in _read(file))
 
 

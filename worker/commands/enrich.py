@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
@@ -63,7 +64,7 @@ def _job(item: Item) -> "Job":
         value=item.value,
         key=item.key,
         headers=list(item.headers),
-        topic=item.path,
+        topic=os.fsencode(item.path).decode("utf-8", "backslashreplace"),
         partition=0,
         offset=item.number,
         timestamp_ms=None,

@@ -23,7 +23,7 @@ from worker import kafka
 from worker.commands import replay_progress
 from worker.commands.console import counted, output, progress, say, working
 from worker.commands.replay_progress import MARKER, Progress
-from worker.errors import REASONS, BrokerError, UserError
+from worker.errors import REASONS, UserError
 from worker.records import DeadLetter, read_dead_letter
 from worker.settings import Settings
 
@@ -91,6 +91,7 @@ class _Replay:
         self._wanted = wanted
         self._state: dict[kafka.TopicPartition, Progress] = {}
         self._already: set[str] = set()
+        self._stuck: dict[tuple[kafka.TopicPartition, str], int] = {}
         self._replayed: Counter[str] = Counter()
         self._passed_over = 0
         self._faults = 0
@@ -114,8 +115,9 @@ class _Replay:
                         continue  # what was polled comes again, from where this run has to begin
                     self._batch(consumer, producer, records)
                     display.update(task, completed=self._replayed.total())
-            for one in self._state.values():
-                one.input = None
+            for partition, one in self._state.items():
+                if not self._is_stuck(partition):
+                    one.input = None
             replay_progress.commit(consumer, self._state, reasons=REASONS)
         self._report()
         return FAILED if self._faults else 0
@@ -145,8 +147,8 @@ class _Replay:
         partitions = {kafka.TopicPartition(record.topic, record.partition) for record in records}
         touched = {partition: self._state[partition] for partition in partitions}
         ends = replay_progress.input_ends(consumer, self._settings)
-        for one in touched.values():
-            one.input = one.input if one.input is not None and self._already else ends
+        for partition, one in touched.items():
+            one.input = one.input if one.input is not None and (self._already or self._is_stuck(partition)) else ends
         replay_progress.commit(consumer, touched, reasons=REASONS)
         sent = [(record, letter, self._send(producer, record, letter)) for record, letter in self._to_send(records)]
         producer.flush()
@@ -154,12 +156,21 @@ class _Replay:
             problem = future.refused()
             if problem:
                 self._fault(record, problem)
+                place = kafka.TopicPartition(record.topic, record.partition), letter.reason
+                self._stuck[place] = min(self._stuck.get(place, record.offset), record.offset)
             else:
                 self._replayed[letter.reason] += 1
         for record in records:
-            one = touched[kafka.TopicPartition(record.topic, record.partition)]
-            one.done |= {reason: max(one.done.get(reason, 0), record.offset + 1) for reason in self._wanted}
+            partition = kafka.TopicPartition(record.topic, record.partition)
+            one = touched[partition]
+            for reason in self._wanted:
+                reached = min(record.offset + 1, self._stuck.get((partition, reason), math.inf))
+                one.done[reason] = max(one.done.get(reason, 0), int(reached))
         replay_progress.commit(consumer, touched, reasons=REASONS)
+
+    def _is_stuck(self, partition: kafka.TopicPartition) -> bool:
+        """Whether the input topic refused a dead letter of it: the next run tries again, and knows by the markers what went back."""
+        return any(place == partition for place, _ in self._stuck)
 
     def _to_send(self, records: Sequence[kafka.Record]) -> Iterator[tuple[kafka.Record, DeadLetter]]:
         for record in records:
@@ -247,20 +258,21 @@ def _is_back(record: kafka.Record, letter: DeadLetter, state: dict[kafka.TopicPa
 
 
 def _original(settings: Settings, letter: DeadLetter) -> bytes | None:
-    """The value of the record a dead letter came from; None when it is no longer there."""
+    """The value of the record a dead letter came from; None when it is no longer there.
+
+    Raises:
+        BrokerError: that cannot be told now; the next run begins where this one ends.
+    """
     source = letter.source
     partition = kafka.TopicPartition(source.topic, source.partition)
-    try:
-        with kafka.consumer(settings, fetch_max_bytes=kafka.MAX_RECORD_BYTES) as consumer:
-            if partition not in kafka.partitions(consumer, source.topic):
-                return None
-            consumer.assign([partition])
-            if consumer.beginning_offsets([partition])[partition] > source.offset:
-                return None
-            consumer.seek(partition, source.offset)
-            while consumer.position(partition) <= source.offset < consumer.end_offsets([partition])[partition]:
-                for record in consumer.poll(timeout_ms=POLL_MS, max_records=1).get(partition, ()):
-                    return record.value if record.offset == source.offset else None
-    except BrokerError:
-        return None
+    with kafka.consumer(settings, fetch_max_bytes=kafka.MAX_RECORD_BYTES) as consumer:
+        if source.partition not in (consumer.partitions_for_topic(source.topic) or ()):
+            return None
+        consumer.assign([partition])
+        if consumer.beginning_offsets([partition])[partition] > source.offset:
+            return None
+        consumer.seek(partition, source.offset)
+        while consumer.position(partition) <= source.offset < consumer.end_offsets([partition])[partition]:
+            for record in consumer.poll(timeout_ms=POLL_MS, max_records=1).get(partition, ()):
+                return record.value if record.offset == source.offset else None
     return None

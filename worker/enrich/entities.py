@@ -1,7 +1,7 @@
 """Spans of a model to the entities of an article: edges trimmed, short forms joined, one type each, salience."""
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from worker.enrich.adjectives import without_adjectives
@@ -19,6 +19,7 @@ _FIELDS: tuple[FieldName, ...] = ("title", "body")
 _IN_TITLE = 3.0  # a mention in the headline counts as much as so many in the body
 _EARLY = 1.0  # and one at the very beginning of the body gets so much on top …
 _FADES = 1_000  # … half of it so many code points on
+_LONGEST = 400  # code points of a span: longer ones are no names, and what trims them looks at them more than once
 _SHARES = 1_000_000  # salience is counted in millionths, so that it sums to 1 whatever the rounding
 
 
@@ -66,16 +67,20 @@ def _mentions(texts: Mapping[FieldName, str], spans: Mapping[FieldName, Sequence
     """The names inside the spans, in the article's order, without overlaps."""
     clitics = None
     if language == "ar":
-        clitics = Clitics((texts[field], span.start, span.end) for field in _FIELDS for span in spans.get(field, ()))
+        clitics = Clitics((texts[field], span.start, span.end) for field in _FIELDS for span in _names(spans.get(field, ())))
     found: list[Named] = []
     for field in _FIELDS:
         taken = 0
-        for span in sorted(spans.get(field, ()), key=lambda span: (span.start, -span.end)):
+        for span in sorted(_names(spans.get(field, ())), key=lambda span: (span.start, -span.end)):
             start, end = trim(texts[field], max(span.start, taken), span.end, span.type, clitics)
             if start < end:
                 found.append((Mention(field=field, start=start, end=end, text=texts[field][start:end]), span.type))
                 taken = end
     return found
+
+
+def _names(spans: Iterable[Span]) -> Iterable[Span]:
+    return (span for span in spans if span.end - span.start <= _LONGEST)
 
 
 def _grouped(texts: Mapping[FieldName, str], found: Sequence[_Found]) -> list[list[_Found]]:

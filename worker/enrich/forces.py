@@ -5,6 +5,7 @@ is of, out of a closed list, and at least one definite adjective: without one it
 """
 
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 
 from worker.enrich.analysis import Span
@@ -29,8 +30,19 @@ _MOST = 6
 
 def with_forces(text: str, spans: Sequence[Span]) -> list[Span]:
     """A model's spans and the armed bodies it did not find whole; what it found of one of these is left out."""
-    fresh = [body for body in forces(text) if not any(span.type == "ORG" and _covers(span, body) for span in spans)]
-    return [span for span in spans if not any(_overlap(span, body) for body in fresh)] + fresh
+    bodies = forces(text)
+    if not bodies:
+        return list(spans)
+    ordered = sorted(spans, key=lambda span: span.start)
+    starts, ends = [span.start for span in ordered], [span.end for span in ordered]  # spans do not overlap: both are in order
+    fresh: list[Span] = []
+    gone: set[int] = set()
+    for body in bodies:
+        met = range(bisect_right(ends, body.start), bisect_left(starts, body.end))
+        if not any(ordered[index].type == "ORG" and _covers(ordered[index], body) for index in met):
+            fresh.append(body)
+            gone.update(met)
+    return [span for index, span in enumerate(ordered) if index not in gone] + fresh
 
 
 def forces(text: str) -> list[Span]:
@@ -49,10 +61,6 @@ def forces(text: str) -> list[Span]:
 
 def _covers(span: Span, body: Span) -> bool:
     return span.start <= body.start and span.end >= body.end
-
-
-def _overlap(span: Span, body: Span) -> bool:
-    return span.start < body.end and body.start < span.end
 
 
 def _head(word: re.Match[str]) -> int | None:

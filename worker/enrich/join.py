@@ -56,12 +56,17 @@ def join(names: Sequence[Name], texts: Mapping[FieldName, str]) -> list[str]:
     return [names[_root(target, index)].key for index in range(len(names))]
 
 
-def _root(target: Sequence[int], index: int) -> int:
-    """The end of the chain of long forms; each one is longer than the one before, or an acronym's, so it ends."""
+def _root(target: list[int], index: int) -> int:
+    """The end of the chain of long forms; each one is longer than the one before, or an acronym's, so it ends.
+
+    The chain is cut short on the way back (union-find's path compression), or a text of acronyms of acronyms would cost its square.
+    """
     seen = {index}
     while target[index] != index and target[index] not in seen:
         index = target[index]
         seen.add(index)
+    for one in seen:
+        target[one] = index
     return index
 
 

@@ -89,6 +89,7 @@ def summarise(body: str, sentences: Sequence[tuple[int, int]], *, title: str | N
     """
     field: FieldName = "body"
     text = body
+    title = title and title[:_LOOKED_AT]
     candidates = _candidates(text, sentences, repeated=fold(title or ""))
     if not candidates and title:
         field, text = "title", title

@@ -65,7 +65,7 @@ def directory_of(settings: Settings) -> Path:
         ModelError: there is no such directory, or it holds no models.
     """
     name = settings.models
-    directory = BUNDLED / name if name in BUNDLES else settings.model_dir if name == "official" else Path(name).expanduser()
+    directory = BUNDLED / name if name in BUNDLES else settings.model_dir if name == "official" else _expanded(name)
     if is_bundle(directory) or (name not in BUNDLES and (directory / stanza_directory.RESOURCES).is_file()):
         return directory
     if name in BUNDLES:
@@ -79,6 +79,21 @@ def directory_of(settings: Settings) -> Path:
     else:
         message = f"KHABAR_MODELS={name!r}: choose accurate, fast, official or a directory of models that exists"
     raise ModelError(message)
+
+
+def _expanded(name: str) -> Path:
+    """The directory that a person named.
+
+    Raises:
+        ModelError: no file system takes the name.
+    """
+    try:
+        directory = Path(name).expanduser()
+        directory.is_dir()  # a name that is too long shows here
+    except (OSError, RuntimeError) as error:
+        message = f"KHABAR_MODELS={name[:200]!r}: {getattr(error, 'strerror', None) or error}"
+        raise ModelError(message) from error
+    return directory
 
 
 def is_bundle(directory: Path) -> bool:

@@ -58,7 +58,12 @@ class Bundled:
     def __init__(self, directory: Path) -> None:
         """Verify, then load."""
         card = models.verify_bundle(directory)
-        from worker.nlp.tagger import Tagger
+        from worker.nlp.tagger import FILES, Tagger
+
+        unnamed = sorted(FILES - card["files"].keys())
+        if unnamed:  # what no checksum covers is not loaded
+            message = f"{directory / models.CARD}: incomplete: no sha256 of {', '.join(unnamed)}"
+            raise ModelError(message)
 
         try:
             self._tagger = Tagger.load(directory)

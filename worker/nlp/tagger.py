@@ -18,6 +18,9 @@ from worker.nlp.decode import agreed, best_path, transitions
 from worker.nlp.pieces import Pieces, is_persian
 from worker.nlp.session import Check, open_session, run
 
+FILES = frozenset({"model.onnx", "pieces.npz"})
+"""What a model's directory must hold beside its card."""
+
 EMBEDDING_BLOCK = 32
 """Values of an embedding that share one scale."""
 

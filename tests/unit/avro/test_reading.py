@@ -225,6 +225,7 @@ NULLS = {"type": "record", "name": "N", "fields": [{"name": f"f{number}", "type"
         (field("Nobody"), "Nobody"),
         (field({"type": "enum", "name": "E", "symbols": []}), "ValueError"),
         (field({"type": "fixed", "name": "F", "size": "2"}), "TypeError"),
+        (field(["null", {"type": "fixed", "name": "F", "size": -100}]), "its type F has less than no bytes"),
     ],
 )
 def test_a_schema_that_could_do_harm_is_not_read(schema: Any, why: str) -> None:  # noqa: ANN401 - any JSON

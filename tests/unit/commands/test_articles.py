@@ -112,6 +112,13 @@ def test_wrong_paths_are_said_before_anything_is_read(tmp_path: Path) -> None:
             read([str(good), str(tmp_path / path)])
 
 
+def test_a_name_that_no_file_can_have_is_one_line() -> None:
+    """The text of an article in the place of its file, say."""
+    with pytest.raises(UserError, match="File name too long") as raised:
+        read(["long " * 1000])
+    assert len(str(raised.value)) < 300
+
+
 def test_an_unreadable_file_is_one_line(tmp_path: Path) -> None:
     """A file that cannot be opened says so."""
     folder = tmp_path / "folder.txt"

@@ -1,11 +1,14 @@
 """`worker.enrich.entities` and its parts: from spans of a model to the entities of an article."""
 
+import itertools
+
 import msgspec
 import pytest
 
 from tests.unit.enrich.growth import grows_linearly
 from worker.enrich import entities
 from worker.enrich.analysis import Span
+from worker.enrich.forces import with_forces
 from worker.records import Entity, EntityType, FieldName
 
 
@@ -252,3 +255,34 @@ def test_cost_is_linear(unit: str, distinct: bool) -> None:  # noqa: FBT001 - a 
         return entities.build({"body": " ".join(parts)}, {"body": spans}, language="ar")
 
     assert grows_linearly(work, size=600)
+
+
+def test_a_chain_of_acronyms_is_linear() -> None:
+    """Each name in brackets behind the one before: the chain is one entity, and walking it does not cost its square."""
+
+    def work(size: int) -> list[Entity]:
+        names = [f"A{''.join('BCDEFGHIJK'[int(digit)] for digit in f'{index:04}')}" for index in range(size + 1)]
+        text, spans = "", []
+        for before, after in itertools.pairwise(names):
+            spans += [Span(len(text), len(text) + 5, "ORG"), Span(len(text) + 7, len(text) + 12, "ORG")]
+            text += f"{before} ({after}). "
+        return entities.build({"body": text}, {"body": spans}, language="en")
+
+    assert len(work(50)) == 1
+    assert grows_linearly(work, size=400)
+
+
+def test_bodies_beside_many_names_are_linear() -> None:
+    """Armed bodies are told apart from the model's names without comparing each with each."""
+
+    def work(size: int) -> object:
+        unit = "وأعلنت قوات الأمن العام في باريس. "
+        spans = [Span(index * len(unit) + unit.index("باريس"), index * len(unit) + unit.index("باريس") + 5, "LOC") for index in range(size)]
+        return with_forces(unit * size, spans)
+
+    assert grows_linearly(work, size=400)
+
+
+def test_a_span_too_long_for_a_name_is_none() -> None:
+    """What trims a name looks at it more than once, so there is a longest one."""
+    assert entities.build({"body": "a." * 5_000}, {"body": [Span(0, 10_000, "ORG")]}, language="en") == []

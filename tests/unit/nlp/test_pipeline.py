@@ -49,9 +49,10 @@ class ListTagger:
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A directory with a right card, for a tagger that needs no files."""
     directory = tmp_path_factory.mktemp("bundle")
-    (directory / "model.onnx").write_bytes(b"")
-    digest = hashlib.sha256(b"").hexdigest()
-    card = {"name": "by-hand", "version": "1", "languages": ["ar", "en", "fa"], "files": {"model.onnx": {"sha256": digest}}}
+    for name in tagger.FILES:
+        (directory / name).write_bytes(b"")
+    files = {name: {"sha256": hashlib.sha256(b"").hexdigest()} for name in tagger.FILES}
+    card = {"name": "by-hand", "version": "1", "languages": ["ar", "en", "fa"], "files": files}
     (directory / "card.json").write_text(json.dumps(card), encoding="utf-8")
     return directory
 
@@ -165,7 +166,7 @@ def test_words_given_are_tagged_as_they_are(analyser: pipeline.Bundled) -> None:
 
 def test_a_model_that_breaks_while_loading_is_one_line(tmp_path: Path, bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever the tagger raises becomes one line that names the directory."""
-    for name in ("card.json", "model.onnx"):
+    for name in ("card.json", *tagger.FILES):
         (tmp_path / name).write_bytes((bundle / name).read_bytes())
     (tmp_path / "broken").write_bytes(b"")
     monkeypatch.setattr(tagger, "Tagger", ListTagger)
@@ -201,3 +202,14 @@ def test_bio_becomes_bioes(tags: list[str], expected: list[str]) -> None:
     from worker.nlp.processors import bioes
 
     assert bioes(tags) == expected
+
+
+def test_a_file_that_no_checksum_covers_is_not_loaded(tmp_path: Path, bundle: Path) -> None:
+    """A card that does not name the network says nothing about what lies there."""
+    for name in tagger.FILES:
+        (tmp_path / name).write_bytes((bundle / name).read_bytes())
+    card = json.loads((bundle / "card.json").read_bytes())
+    del card["files"]["model.onnx"]
+    (tmp_path / "card.json").write_text(json.dumps(card), encoding="utf-8")
+    with pytest.raises(ModelError, match=r"incomplete: no sha256 of model\.onnx"):
+        pipeline.load(Settings(models=str(tmp_path)))
