@@ -56,7 +56,7 @@ BATCH_ARTICLES = Histogram(
     "khabar_batch_articles", "Articles of a micro-batch handed to an enricher process.", buckets=(1, 2, 4, 8, 16, 32, 64), registry=REGISTRY
 )
 ARTICLES_IN_FLIGHT = Gauge("khabar_articles_in_flight", "Articles taken from the input topic and not yet acknowledged.", registry=REGISTRY)
-BYTES_IN_FLIGHT = Gauge("khabar_bytes_in_flight", "Bytes of those articles' raw values.", registry=REGISTRY)
+BYTES_IN_FLIGHT = Gauge("khabar_bytes_in_flight", "Bytes of those articles' records, keys and headers included.", registry=REGISTRY)
 ENTITIES = Counter("khabar_entities", "Entities of published articles, by type.", ["type"], registry=REGISTRY)
 PUBLISH_RETRIES = Counter("khabar_publish_retries", "Sends the broker did not acknowledge and that were tried again.", registry=REGISTRY)
 REGISTRY_RETRIES = Counter(

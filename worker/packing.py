@@ -16,6 +16,7 @@ MOST_UNPACKED: Final = 128 * 2**20
 """Bytes a batch may unpack to. A larger one is dead-lettered whole, as it came."""
 USUAL_RATIO: Final = 16
 LEAST_BUFFER: Final = 2**20
+GZIP_PART: Final = 4096
 
 
 class TooMuchError(ValueError):
@@ -46,19 +47,22 @@ def gunzip(payload: Any) -> bytes:  # noqa: ANN401 - any buffer
         TooMuchError: it is more than `MOST_UNPACKED`.
         zlib.error: it is no gzip.
     """
-    rest = bytes(payload)
+    packed = memoryview(bytes(payload))
     unpacked: list[bytes] = []
     room = MOST_UNPACKED + 1
-    while rest:
+    place = 0
+    while place < len(packed):
         member = zlib.decompressobj(wbits=31)
-        unpacked.append(member.decompress(rest, room))
-        room -= len(unpacked[-1])
-        if room <= 0:
-            raise _too_much()
-        if not member.eof:
-            message = "gzip ends too early"
-            raise ValueError(message)
-        rest = member.unused_data
+        while not member.eof:
+            if place >= len(packed):
+                message = "gzip ends too early"
+                raise ValueError(message)
+            part = packed[place : place + GZIP_PART]  # what a member leaves unused is copied: never all of the rest
+            unpacked.append(member.decompress(part, room))
+            room -= len(unpacked[-1])
+            if room <= 0:
+                raise _too_much()
+            place += len(part) - len(member.unused_data) - len(member.unconsumed_tail)
     return b"".join(unpacked)
 
 

@@ -294,7 +294,7 @@ def test_a_batch_that_rotted_on_disk(bench: Bench) -> None:
     bench.worker.signal(18)  # type: ignore[arg-type] # SIGCONT
     until(lambda: bench.bodies() == ["Before.", "After."])
     (letter,) = bench.dead_letters()
-    assert (letter["reason"], letter["source"]["offset"]) == ("unreadable", 1)
+    assert (letter["reason"], letter["source"]["offset"]) == ("unreadable", 2)
     until(lambda: bench.committed() == 4)
 
 

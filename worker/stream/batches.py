@@ -62,6 +62,8 @@ class Batch:
         self.base_offset, self._magic = _MAGIC.unpack_from(raw)
         self.sound = bool(batch.validate_crc())
         self.counted = False
+        if not self.sound:  # what a wrong checksum covers may say that it is to be passed over
+            self.producer_id, self.is_control_batch, self.is_transactional = None, False, False
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401
         """Everything else is aiokafka's."""
@@ -115,8 +117,9 @@ class Batch:
         last = self._batch.next_offset - 1
         logger.error("batch_unreadable", first=offset, last=last, bytes=len(self._raw), error=error)
         value = _unreadable(self._raw, f"{error} (record batch of offsets {offset} to {last})")
+        # At the last offset: reading may begin inside the batch, and what lies before is passed over
         return SimpleNamespace(
-            offset=max(offset, self.base_offset), timestamp=None, timestamp_type=None, key=None, value=value, headers=(), checksum=None
+            offset=max(offset, last), timestamp=None, timestamp_type=None, key=None, value=value, headers=(), checksum=None
         )
 
 

@@ -2,16 +2,18 @@
 
 A model that broke, a full disk or a bad build fails every article, and none of them is to blame. When too large a share
 of the recent ones fails for such a cause, the worker stops consuming, keeps the failing articles un-acked and tries
-them again now and then; the first that comes through releases the brake (after arroyo's ``DlqLimit``).
+them again now and then (after arroyo's ``DlqLimit``). Beside them it takes one fresh article at a time: the held ones may be to
+blame after all, or be gone with a rebalance. The first article that is enriched, held or fresh, releases the brake.
 """
 
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
 
 from worker import log, metrics
-from worker.enrich.job import Failed
+from worker.enrich.job import Done, Failed
 from worker.status import Status
 from worker.stream.work import Outcome
 
@@ -35,7 +37,7 @@ class Brake:
             share: fraction of recent articles that may fail for a cause not their own.
             articles: how many recent articles count.
             status: ``/ready`` fails while the brake is on.
-            retry_seconds: pause between tries of a held article.
+            retry_seconds: pause between tries of a held article, and between fresh ones.
         """
         self._share = share
         self._recent: deque[bool] = deque(maxlen=articles)
@@ -52,9 +54,23 @@ class Brake:
         """Whether articles are held."""
         return not self._released.is_set()
 
-    async def released(self) -> None:
-        """Wait until the brake is off."""
-        await self._released.wait()
+    async def admitted(self) -> None:
+        """Wait until the brake is off, or it is time for a fresh article to show whether it fails too."""
+        await self._pause()
+
+    def watch(self, outcome: "asyncio.Future[Outcome]") -> None:
+        """Let go as soon as an article that was taken in with the brake on is enriched; its lane may be held."""
+        if self.on:
+            outcome.add_done_callback(self._shown)
+
+    def _shown(self, outcome: "asyncio.Future[Outcome]") -> None:
+        if not outcome.cancelled() and isinstance(outcome.result().result, Done):
+            self._release()
+
+    async def _pause(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._retry_seconds):
+                await self._released.wait()
 
     async def judge(self, outcome: Outcome, *, since: int, retry: Callable[[], Awaitable[Outcome]]) -> Outcome:
         """Count an outcome and pass it on; while the brake is on, hold a suspicious failure and try the article again.
@@ -76,14 +92,22 @@ class Brake:
             outcome = await again()
         self._count(failed=_suspicious(outcome))
         while _suspicious(outcome) and self.on:
-            self._status.holding()  # held on purpose: the watchdog must not restart us into more dead letters
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._retry_seconds):
-                    await self._released.wait()
-            outcome = await again()
+            self._status.holding()
+            await self._pause()
+            outcome = await self._holding(again())
             if not _suspicious(outcome):
                 self._release()
         return outcome
+
+    async def _holding(self, trial: Coroutine[Any, Any, Outcome]) -> Outcome:
+        """Wait for a try, however long it takes: held on purpose, the watchdog must not restart us into more dead letters."""
+        task = asyncio.ensure_future(trial)
+        try:
+            while not (await asyncio.wait({task}, timeout=self._retry_seconds))[0]:
+                self._status.holding()
+            return task.result()
+        finally:
+            task.cancel()
 
     def _count(self, *, failed: bool) -> None:
         self._recent.append(failed)

@@ -67,6 +67,7 @@ class Consumer(driver.Consumer):
         self.progress = Progress()
         self.positions: dict[TP, Position] = {}
         self._settled: dict[TP, int] = {}
+        self._late: asyncio.Future[None] | None = None  # a commit that was not waited for; the loop itself keeps no task alive
 
     def _new_consumer_thread(self) -> ConsumerThread:
         return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
@@ -197,12 +198,17 @@ class Consumer(driver.Consumer):
         self._unacked_messages.clear()
 
     async def _commit_within(self, seconds: float) -> None:
-        try:
-            async with asyncio.timeout(seconds):
-                await self.commit()
-                await self.commit()  # the first may have waited for one that was under way, and committed nothing itself
-        except TimeoutError:
+        """Commit, and wait so long at most. Not cancelled: Faust would take that for a reason to begin anew."""
+        task = asyncio.ensure_future(self._commit_twice())
+        if not (await asyncio.wait({task}, timeout=seconds))[0]:
             logger.warning("commit_timeout", seconds=seconds)
+            self._late = task
+            return
+        task.result()
+
+    async def _commit_twice(self) -> None:
+        await self.commit()
+        await self.commit()  # the first may have waited for one that was under way, and committed nothing itself
 
 
 class Producer(driver.Producer):
@@ -212,6 +218,12 @@ class Producer(driver.Producer):
         producer = super()._new_producer(transactional_id)
         patient(producer.client)
         return producer
+
+    async def flush(self) -> None:
+        """Wait for nothing: each lane waits for its own sends before it acknowledges.
+
+        Faust flushes before every commit, so one output partition without a leader would hold up the commits of all.
+        """
 
     async def send_acknowledged(self, topic: str, key: bytes | None, value: bytes | None, headers: Headers) -> "RecordMetadata":
         """Send one record; returns where it lies when the broker has acknowledged it.

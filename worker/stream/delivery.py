@@ -90,8 +90,14 @@ class Delivery:
     async def tombstone(self, record: "Record") -> None:
         """Pass a null value on under the same key; without one, under the id its article would have had."""
         key = f"{record.topic}/{record.partition}/{record.offset}".encode() if record.key is None else record.key
-        await self._acknowledged(record, _Output(self._settings.output_topic, key, None, record.headers))
-        metrics.TOMBSTONES.inc()
+        try:
+            await self._acknowledged(record, _Output(self._settings.output_topic, key, None, record.headers))
+        except TooLargeError as error:
+            job = Job(b"", record.key, record.headers, record.topic, record.partition, record.offset, record.timestamp_ms)
+            failed = Failed(reason="output_too_large", stage="publish", error=f"a null value whose key and headers are refused: {error}")
+            await self._dead_letter(job, failed, attempts=1, whole=False)
+        else:
+            metrics.TOMBSTONES.inc()
 
     async def _publish(self, job: Job, done: Done) -> None:
         if len(done.value) > self._settings.max_output_bytes:
@@ -112,7 +118,7 @@ class Delivery:
             metrics.END_TO_END_SECONDS.observe(max(0.0, time.time() - job.timestamp_ms / 1000))
         self._status.published(done.value)
 
-    async def _dead_letter(self, job: Job, failed: Failed, *, attempts: int) -> None:
+    async def _dead_letter(self, job: Job, failed: Failed, *, attempts: int, whole: bool = True) -> None:
         source = f"{job.topic}/{job.partition}/{job.offset}"
         headers: Headers = [
             ("content-type", b"application/json"),
@@ -121,7 +127,9 @@ class Delivery:
             ("khabar.error.source", source.encode()),
         ]
         named = about(job, failed.article_id)
-        letter = _Output(self._settings.dead_letter_topic, job.key, encode_dead_letter(job, failed, attempts=attempts), headers)
+        letter = _Output(
+            self._settings.dead_letter_topic, job.key, encode_dead_letter(job, failed, attempts=attempts, whole=whole), headers
+        )
         try:
             await self._acknowledged(job, letter, article_id=failed.article_id)
         except TooLargeError:

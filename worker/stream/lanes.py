@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # needs the extra `otel`
     from worker.stream.traces import Traces
 
 MOST_BYTES_IN_FLIGHT = 64 * 2**20
-"""Raw bytes of articles in flight, all lanes together: what bounds memory whatever the backlog."""
+"""Bytes of records in flight, keys and headers included, all lanes together: what bounds memory whatever the backlog."""
 
 logger = log.get()
 
@@ -67,8 +67,8 @@ class Lanes:
             wanted: asked after waiting: False when the record's generation is over, then it is left to its successor.
             failed: what is known to be wrong with it: then it is not enriched, but dead-lettered in its turn.
         """
-        size = len(record.value or b"")
-        await self._brake.released()
+        size = _size(record)
+        await self._brake.admitted()
         while self._bytes and self._bytes + size > MOST_BYTES_IN_FLIGHT and not self._closed:
             self._room.clear()
             await self._room.wait()
@@ -78,6 +78,8 @@ class Lanes:
         trace = None if self._traces is None else self._traces.begin(record)
         job = None if record.value is None else Job(record.value, record.key, record.headers, *_position(record))
         outcome = None if job is None else self._pool.submit(job) if failed is None else _settled(failed)
+        if outcome is not None:
+            self._brake.watch(outcome)
         if trace is not None and outcome is not None:
             outcome.add_done_callback(trace.answered)
         partition = (record.topic, record.partition)
@@ -163,14 +165,14 @@ class Lanes:
 
     def _done(self, entry: Entry) -> None:
         partition = (entry.record.topic, entry.record.partition)
-        self._count(-len(entry.record.value or b""), -1)
+        self._count(-_size(entry.record), -1)
         self._room.set()
         if partition in self._paused and self.in_flight(partition) <= self._full_at // 2:
             self._paused.discard(partition)
             self._flow.resume(partition)
 
     def _drop(self, entry: Entry) -> None:
-        self._count(-len(entry.record.value or b""), -1)
+        self._count(-_size(entry.record), -1)
         metrics.ARTICLES_RELEASED.inc()
         if entry.outcome is not None:
             entry.outcome.cancel()
@@ -187,6 +189,12 @@ def _settled(failed: Failed) -> "asyncio.Future[Outcome]":
     future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
     future.set_result(Outcome(failed, 1))
     return future
+
+
+def _size(record: Record) -> int:
+    """Bytes that a record holds on to: headers and key may be most of it."""
+    headers = sum(len(name) + len(value or b"") for name, value in record.headers)
+    return len(record.value or b"") + len(record.key or b"") + headers
 
 
 def _position(record: Record) -> tuple[str, int, int, int | None]:

@@ -5,6 +5,7 @@ producers committed; a group member that never gives up; positions noted where e
 """
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
@@ -56,6 +57,23 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         coordinator = self._ensure_consumer()._coordinator  # noqa: SLF001 - aiokafka tells nobody of its heartbeats
         if isinstance(coordinator, GroupCoordinator):
             persist(coordinator, cast("StreamApp", self.app).parts.fence)
+
+    async def on_thread_stop(self) -> None:
+        """Stop the client; whatever it raises, the thread has to end, for a stop waits for it until its deadline.
+
+        aiokafka's fetcher waits for each request that it has just cancelled, and one that was pausing between two tries is then
+        cancelled for good: that came out of the thread as the thread's own end. The group has been left by then.
+        """
+        try:
+            await super().on_thread_stop()
+        except (asyncio.CancelledError, Exception) as error:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            logger.warning("client_stop_failed", error=f"{type(error).__name__}: {error}")
+            if self._consumer is not None:
+                with contextlib.suppress(Exception):
+                    await self._consumer._client.close()  # noqa: SLF001 - what its own stop did not reach
 
     async def seek_to_committed(self) -> Mapping[TP, int]:
         """Go to the committed offsets; where there is none, to the beginning.
@@ -117,6 +135,8 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         """Commit, or say that it could not be done: the next commit tries again. Faust's own ends the worker."""
         consumer = self._ensure_consumer()
         mine = {tp: offset for tp, offset in offsets.items() if tp in self.assignment()}
+        if not mine:
+            return False
         try:
             async with asyncio.timeout(COMMIT_TIMEOUT_SECONDS):  # a topic that is gone would be tried for ever
                 await consumer.commit({driver.ensure_aiokafka_TP(tp): OffsetAndMetadata(offset, "") for tp, offset in mine.items()})

@@ -87,7 +87,7 @@ def test_broken_compression_is_one_dead_letter(codec: int) -> None:
     """Also a compression that nobody knows."""
     broken = repack(batch(5, [b"a", b"b"]), b"\x00this is no compressed data", attributes=codec)
     found, position = read(batch(4, [b"before"]), broken, batch(7, [b"behind"]))
-    assert [offset for offset, _, _ in found] == [4, 5, 7]
+    assert [offset for offset, _, _ in found] == [4, 6, 7], "the last offset of the batch stands for all"
     assert found[1][1].failed.reason == "unreadable"
     assert "offsets 5 to 6" in found[1][1].failed.error
     assert position == 8
@@ -99,7 +99,7 @@ def test_a_broken_record_leaves_those_before_it() -> None:
     cut = repack(made, bytes(made[61 : 61 + 20]), attributes=0)
     found, position = read(cut, batch(3, [b"behind"]))
     assert [value for _, value, _ in found[:1]] == [b"first"]
-    assert [offset for offset, _, _ in found] == [0, 1, 3]
+    assert [offset for offset, _, _ in found] == [0, 2, 3]
     assert found[1][1].failed.reason == "unreadable"
     assert position == 4
 
@@ -113,8 +113,30 @@ def test_a_wrong_checksum_is_fetched_again_before_it_counts() -> None:
         assert [(offset, value) for offset, value, _ in found] == [(0, b"a")]
         assert position == 1
     found, position = read(bad, behind, start=1)
-    assert [offset for offset, _, _ in found] == [1, 3]
+    assert [offset for offset, _, _ in found] == [2, 3]
     assert (found[0][1].failed.reason, position) == ("unreadable", 4)
+
+
+def test_a_wrong_checksum_counts_wherever_reading_begins() -> None:
+    """Also inside the batch: what was committed of it when it could be read is passed over, the rest is not."""
+    bad, behind = batch(1, [b"b", b"c"]), batch(3, [b"d"])
+    bad[-3] ^= 0xFF
+    for _ in range(batches.TRIES - 1):
+        assert read(bad, behind, start=2) == ([], 2)
+    found, position = read(bad, behind, start=2)
+    assert ([offset for offset, _, _ in found], position) == ([2, 3], 4)
+
+
+@pytest.mark.parametrize("attributes", [0x20, 0x10])
+def test_rotten_flags_hide_nothing(attributes: int) -> None:
+    """A flag that says control batch, or transaction, in bytes whose checksum is wrong: its records are a dead letter all the same."""
+    bad = batch(1, [b"b", b"c"])
+    struct.pack_into(">h", bad, 21, attributes)
+    struct.pack_into(">q", bad, 43, 7)
+    for _ in range(batches.TRIES):
+        records = answer([bad, batch(3, [b"d"])], start=1, aborted=[(7, 0)])
+        found = [record.offset for record in records]
+    assert found == [2, 3]
 
 
 def test_a_broken_batch_whose_end_is_broken_too_is_not_passed_over() -> None:

@@ -1,11 +1,13 @@
 """What our Kafka driver does differently from Faust's, and what is taken out of a message."""
 
 import asyncio
+import time
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from aiokafka.consumer.fetcher import Fetcher
 from faust.types import TP, ConsumerMessage
 
 from worker.settings import Settings
@@ -183,3 +185,65 @@ def test_a_record_is_taken_as_it_is(seconds: float | None, expected: int | None)
         SimpleNamespace(topic="t", partition=1, offset=2, key=b"", value=None, headers=(("a", b"1"), ("a", None)), timestamp=seconds)
     )
     assert taken == ("t", 1, 2, b"", None, [("a", b"1"), ("a", None)], expected)
+
+
+def test_a_client_that_cannot_be_stopped_holds_up_no_stop(parts: Parts) -> None:
+    """Aiokafka's own close, and a fetch that pauses between two tries: its cancellation must not end the thread half-way."""
+    consumer: Any = parts.app.consumer
+    thread = consumer._thread  # noqa: SLF001 - its client is replaced
+    closed: list[str] = []
+
+    async def scenario() -> None:
+        pausing, fetching = (asyncio.ensure_future(asyncio.sleep(60)) for _ in range(2))
+        await asyncio.sleep(0)
+        fetcher: Any = SimpleNamespace(_fetch_task=fetching, _fetch_waiters=[], _pending_tasks=[pausing])
+
+        async def stop() -> None:
+            await Fetcher.close(fetcher)
+            closed.append("stopped")
+
+        async def close() -> None:
+            closed.append("connections")
+
+        thread._consumer = SimpleNamespace(stop=stop, _client=SimpleNamespace(close=close))  # noqa: SLF001
+        await thread.on_thread_stop()
+
+    thread.thread_loop.run_until_complete(scenario())
+    assert closed == ["connections"]
+
+
+def test_a_commit_that_takes_too_long_is_not_waited_for(parts: Parts) -> None:
+    """Nor cancelled: Faust answers a cancellation with a commit anew, and then there is no limit at all."""
+    consumer: Any = parts.app.consumer
+    ended: list[bool] = []
+
+    async def scenario() -> None:
+        async def commit() -> None:
+            try:
+                await asyncio.sleep(0.5)
+            except asyncio.CancelledError:
+                ended.append(False)
+            else:
+                ended.append(True)
+
+        consumer.commit = commit
+        began = time.monotonic()
+        await consumer._commit_within(0.05)  # noqa: SLF001 - what a rebalance waits for
+        assert time.monotonic() - began < 0.4
+        assert ended == []
+        await asyncio.sleep(1.2)
+        assert ended == [True, True]
+
+    asyncio.get_event_loop_policy().get_event_loop().run_until_complete(scenario())
+
+
+def test_no_commit_waits_for_what_other_lanes_send(parts: Parts) -> None:
+    """Faust flushes the producer before each commit; here every lane has waited for its own already."""
+    producer: Any = parts.app.producer
+
+    async def never() -> None:
+        message = "the client was asked to flush"
+        raise AssertionError(message)
+
+    producer._producer = SimpleNamespace(flush=never)  # noqa: SLF001
+    asyncio.get_event_loop_policy().get_event_loop().run_until_complete(producer.flush())

@@ -132,6 +132,18 @@ def test_a_tombstone_is_passed_on(key: bytes | None, expected: bytes) -> None:
     assert broker.sent == [(ENRICHED, expected, None, [("t", b"1")])]
 
 
+@pytest.mark.parametrize(("limit", "key"), [(2_000, "aw=="), (700, None)])
+def test_a_tombstone_too_large_for_the_output_is_a_dead_letter(limit: int, key: str | None) -> None:
+    """Its key and headers alone may be too large; it must neither end the worker nor stop its partition."""
+    broker = FakeBroker()
+    broker.largest[ENRICHED], broker.largest[DEAD] = 100, limit
+    run(broker, lambda delivery: delivery.tombstone(record(5, partition=2, key=b"k", value=None, headers=[("t", b"1" * 500)])))
+    assert [topic for topic, *_ in broker.sent] == [DEAD]
+    letter = json.loads(broker.sent[0][2] or b"")
+    assert (letter["reason"], letter["stage"], letter["value"], letter["key"]) == ("output_too_large", "publish", None, key)
+    assert letter["source"]["offset"] == 5
+
+
 def test_a_timestamp_beyond_the_calendar_is_no_error() -> None:
     """A record from the year 292 million still becomes a dead letter."""
     strange = job(1).__class__(b"x", None, [], "in", 0, 1, 2**62)

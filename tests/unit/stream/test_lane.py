@@ -25,7 +25,7 @@ class World:
         self.paused: list[Partition] = []
         self.resumed: list[Partition] = []
         status = Status(stall_timeout=300)
-        self.brake = Brake(share=0.5, articles=50, status=status)
+        self.brake = Brake(share=0.5, articles=5, status=status, retry_seconds=0.01)
         delivery = Delivery(Settings(), send=self.broker.send, status=status, permit=nothing)
         self.lanes = Lanes(
             pool=self.pool,
@@ -226,6 +226,60 @@ def test_bytes_in_flight_are_bounded() -> None:
     play(scenario)
 
 
+def test_keys_and_headers_weigh_too() -> None:
+    """Else records without a value could fill the memory."""
+
+    async def scenario(world: World) -> None:
+        await world.put(record(0, value=None, headers=[("h", b"x" * module.MOST_BYTES_IN_FLIGHT)]))
+        assert (metrics.REGISTRY.get_sample_value("khabar_bytes_in_flight") or 0) > module.MOST_BYTES_IN_FLIGHT
+        await settle()
+        assert world.lanes.is_empty()
+        assert metrics.REGISTRY.get_sample_value("khabar_bytes_in_flight") == 0
+
+    play(scenario)
+
+
+def test_a_rebalance_while_the_brake_is_on_stops_nothing() -> None:
+    """The held articles are gone with their generation: a fresh one shows that the fault is mended."""
+
+    async def scenario(world: World) -> None:
+        await world.put(record(0))
+        world.pool.answer(0, failed("enrich_failed"))
+        await settle()
+        assert world.brake.on
+        world.lanes.release("partitions revoked")
+        world.lanes.open()
+        await asyncio.wait_for(world.put(record(1)), timeout=5)
+        assert world.brake.on
+        world.pool.answer(1, done(1))
+        await settle()
+        assert not world.brake.on
+        assert world.acked == [(0, 1)]
+
+    play(scenario)
+
+
+def test_articles_to_blame_hold_up_no_others() -> None:
+    """What brakes the worker fails for ever; a fresh article is taken in beside it, is enriched, and both go out."""
+
+    async def scenario(world: World) -> None:
+        world.pool.retries = [failed("worker_crashed")] * 1000
+        await world.put(record(0, partition=0))
+        world.pool.answer(0, failed("worker_crashed"))
+        await settle()
+        assert world.brake.on
+        await asyncio.wait_for(world.put(record(1, partition=0, key=b"other")), timeout=5)
+        world.pool.answer(1, done(1))
+        for _ in range(200):
+            await asyncio.sleep(0.01)
+            if len(world.acked) == 2:
+                break
+        assert world.acked == [(0, 0), (0, 1)]
+        assert [topic for topic, *_ in world.broker.sent] == ["articles.dead-letter", "articles.enriched"]
+
+    play(scenario)
+
+
 def test_what_is_released_is_neither_published_nor_acknowledged() -> None:
     """The articles of a lost partition are its next owner's, also those that are finished but wait for the broker."""
 
@@ -293,7 +347,7 @@ def test_in_flight_is_counted() -> None:
 
         before = gauges()
         await world.put(record(0, value=b"12345"))
-        assert gauges() == [before[0] + 1, before[1] + 5]
+        assert gauges() == [before[0] + 1, before[1] + 5 + 1 + 2]
         world.pool.answer(0, done(0))
         await settle()
         assert gauges() == before
