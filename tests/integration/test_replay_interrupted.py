@@ -1,5 +1,7 @@
 """`khabar replay` on Apache Kafka, cut off, killed, and two at once: nothing lost, nothing doubled."""
 
+import base64
+import random
 import signal
 import subprocess
 import sys
@@ -9,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from kafka.admin import ConfigResource, ConfigResourceType
 
 from tests.integration.commands import environ, everything, fill
 from worker import kafka
@@ -43,6 +46,35 @@ def test_a_run_cut_off_between_sending_and_committing_doubles_nothing(
     assert replay.run(real, reasons=[], dry_run=False) == 0
     assert "more were there already" in capsys.readouterr().out
     assert sorted(record.value or b"" for record in everything(real, real.input_topic)) == sorted(values)
+
+
+@pytest.mark.kafka
+def test_what_the_topic_refuses_is_tried_again_by_the_next_run(
+    real: Settings, dead_letter: Callable[..., bytes], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A limit that was too low is raised and `khabar replay` run again: what was refused goes back, and nothing else a second time."""
+    large = b'{"body": "' + random.Random(1).randbytes(6_000).hex().encode() + b'"}'  # noqa: S311 - what does not pack well
+    values = [b'{"body": "a"}', large, b'{"body": "b"}', b'{"body": "c"}']
+    with kafka.producer(real) as producer:
+        for value in values:
+            kafka.send(producer, real.dead_letter_topic, dead_letter(value=base64.b64encode(value).decode()), key=b"k", headers=[])
+        producer.flush()
+    _limit(real, 4_000)
+    assert replay.run(real, reasons=[], dry_run=False) == 1
+    assert "not replayed" in capsys.readouterr().err
+    for _ in range(2):  # still too low: nothing is doubled
+        assert replay.run(real, reasons=[], dry_run=False) == 1
+    _limit(real, 1_000_000)
+    assert replay.run(real, reasons=[], dry_run=False) == 0
+    assert replay.run(real, reasons=[], dry_run=False) == 0
+    assert sorted(record.value or b"" for record in everything(real, real.input_topic)) == sorted(values)
+
+
+def _limit(settings: Settings, size: int) -> None:
+    """Set the input topic's largest record."""
+    resource = ConfigResource(ConfigResourceType.TOPIC, settings.input_topic, configs={"max.message.bytes": str(size)})
+    with kafka.admin(settings) as admin:
+        admin.alter_configs([resource])
 
 
 @pytest.mark.kafka

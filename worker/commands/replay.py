@@ -151,7 +151,6 @@ class _Replay:
             one.input = one.input if one.input is not None and (self._already or self._is_stuck(partition)) else ends
         replay_progress.commit(consumer, touched, reasons=REASONS)
         sent = [(record, letter, self._send(producer, record, letter)) for record, letter in self._to_send(records)]
-        producer.flush()
         for record, letter, future in sent:
             problem = future.refused()
             if problem:
