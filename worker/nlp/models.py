@@ -203,6 +203,14 @@ def _bundle_row(directory: Path, where: str, *, used: bool) -> ModelRow:
     )
 
 
+def _digest(directory: Path, packages: stanza_directory.StanzaPackages) -> str:
+    """The sha256 of a language's files; `verify` says which of them cannot be read."""
+    try:
+        return stanza_directory.digest(directory, packages)
+    except OSError:
+        return "unreadable"
+
+
 def _stanza_rows(directory: Path, where: str, *, used: bool) -> list[ModelRow]:
     """One row a language of a Stanza directory; its aliases are further languages of the same row."""
     rows: dict[str, ModelRow] = {}
@@ -219,7 +227,7 @@ def _stanza_rows(directory: Path, where: str, *, used: bool) -> list[ModelRow]:
             languages=[code],
             version=versions.get(language, stanza_directory.UNVERSIONED),
             bytes=sum((directory / file).stat().st_size for file in packages.files),
-            sha256=stanza_directory.digest(directory, packages),
+            sha256=_digest(directory, packages),
             figures={},
             used=used,
         )

@@ -313,3 +313,17 @@ def test_looking_at_models_imports_nothing_heavy() -> None:
     code = "import sys, worker.nlp.models, worker.nlp.pipeline; print(sorted({'torch', 'stanza', 'onnxruntime'} & set(sys.modules)))"
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert printed.strip() == "[]"
+
+
+def test_a_file_on_a_broken_disk_is_listed_and_verified(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The list still shows what is there, and `verify` says which file cannot be read. (Root may read anything: no file can show it.)"""
+    monkeypatch.setattr(models, "BUNDLED", tmp_path / "bundled")
+    write_stanza(tmp_path / "stanza", AR_FILES, listing_of())
+    write_record(tmp_path / "stanza", AR_FILES)
+
+    def broken(file: Path) -> str:
+        raise OSError(5, "Input/output error", str(file))
+
+    monkeypatch.setattr(stanza_directory, "sha256_of", broken)
+    assert [row.sha256 for row in models.listing(settings(tmp_path, models="official"))] == ["unreadable"]
+    assert {check.problem for check in models.verify(settings(tmp_path, models="official"))} == {"cannot be read (Input/output error)"}
