@@ -316,7 +316,7 @@ def test_looking_at_models_imports_nothing_heavy() -> None:
 
 
 def test_a_file_on_a_broken_disk_is_listed_and_verified(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The list still shows what is there, and `verify` says which file cannot be read. (Root may read anything: no file can show it.)"""
+    """The list still shows what is there, and `verify` says which file cannot be read. (Root may read anything: no file can show it.)."""
     monkeypatch.setattr(models, "BUNDLED", tmp_path / "bundled")
     write_stanza(tmp_path / "stanza", AR_FILES, listing_of())
     write_record(tmp_path / "stanza", AR_FILES)
