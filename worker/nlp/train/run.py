@@ -207,11 +207,14 @@ def student(inputs: Inputs, teacher: State) -> Network:
     if not (out / "final.pt").exists():
         fit(six, text, inputs.pieces, settings=settings, out=out, dev=inputs.dev(), taught=taught_scores(inputs, "taught", [deep], text))
     six.load_state_dict(read_state(out / "final.pt"))
-    narrow, out = narrow_start(inputs, six), inputs.work / "narrow"
-    if not (out / "final.pt").exists():
-        taught = taught_scores(inputs, "taught-by-both", [deep, six], text)
-        fit(narrow, text, inputs.pieces, settings=replace(settings, epochs=2.5), out=out, dev=inputs.dev(), taught=taught)
-    narrow.load_state_dict(read_state(out / "final.pt"))
+    narrow = narrow_start(inputs, six)
+    runs = {"narrow": replace(settings, epochs=2.5), "narrow-on": replace(settings, epochs=1.2, encoder_rate=2e-4, seed=inputs.seed + 3)}
+    for name, own in runs.items():
+        out = inputs.work / name
+        if not (out / "final.pt").exists():
+            taught = taught_scores(inputs, "taught-by-both", [deep, six], text)
+            fit(narrow, text, inputs.pieces, settings=own, out=out, dev=inputs.dev(), taught=taught)
+        narrow.load_state_dict(read_state(out / "final.pt"))
     return narrow
 
 
