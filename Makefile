@@ -4,7 +4,7 @@ BIN := .venv/bin
 LOCKS := $(patsubst %,requirements/%.txt,runtime build dev torch-cpu torch cuda)
 STAMP := .venv/.installed
 # Files of tests side by side: a file shares its brokers, and the long ones come first.
-SIDE_BY_SIDE := --numprocesses=3 --dist=loadfile --no-loadscope-reorder
+SIDE_BY_SIDE := --numprocesses=2 --dist=loadfile --no-loadscope-reorder
 
 .PHONY: help install demo test check format bench bench-report faults fuzz quality models schemas docs dashboard deploy-check rehearse audit lock clean
 .DEFAULT_GOAL := help
