@@ -18,7 +18,7 @@ MAX_DEPTH = 100
 """Levels of arrays and objects an article may nest."""
 
 _MEMBERS = RawArticle.__struct_fields__
-_STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"')
+_STRINGS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"')  # possessive: what could be given back is remembered, 120 bytes a character
 _BRACKETS = re.compile(rb"[\[\]{}]")
 _INVISIBLE = frozenset(("Cc", "Cf", "Zs", "Zl", "Zp"))
 _KINDS = {str: "a string", bool: "a boolean", int: "a number", float: "a number", list: "an array", dict: "an object", type(None): "null"}

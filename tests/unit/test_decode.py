@@ -1,6 +1,7 @@
 """`worker.decode`: every way in which bytes can fail to be an article, and what is carried on when they are one."""
 
 import json
+import tracemalloc
 
 import msgspec
 import pytest
@@ -101,6 +102,19 @@ def test_a_hidden_member_is_deep_too() -> None:
     assert caught.value.reason == "too_deep"
     brackets = json.dumps({"body": "x", "a": "[{" * MAX_DEPTH + '"'}).encode()
     assert read(brackets)[0] == "x"
+
+
+def test_looking_for_depth_takes_little_memory() -> None:
+    """A long text beside many brackets: what is remembered for each letter of it would end the process that reads it."""
+    text = "x" * 400_000 + '\\"' * 50_000
+    value = json.dumps({"body": text, "other": [[]] * MAX_DEPTH}).encode()
+    tracemalloc.start()
+    try:
+        assert read(value)[0] == text
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 16 * len(value)
 
 
 def test_members_are_carried_on_in_their_own_spelling() -> None:

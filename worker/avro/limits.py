@@ -103,9 +103,8 @@ class Scale:
         if kind["type"] == "enum":
             return Weight(1, base=2 + max(len(symbol) for symbol in kind["symbols"]))
         if kind["type"] == "fixed":
-            name = kind["name"]
             if kind["size"] < 0:  # the parser takes it, and less than nothing would outweigh the rest
-                message = f"its type {name[:100]} has less than no bytes"
+                message = f"its type {kind['name'][:100]} has less than no bytes"
                 raise SchemaError(message)
             return Weight(kind["size"], base=2 * kind["size"] + _NUMBER)
         fields = [(field["name"], self.weigh(field["type"])) for field in kind["fields"]]

@@ -1,7 +1,7 @@
 """Spans of a model to the entities of an article: edges trimmed, short forms joined, one type each, salience."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from worker.enrich.adjectives import without_adjectives
@@ -42,9 +42,10 @@ def build(texts: Mapping[FieldName, str], spans: Mapping[FieldName, Sequence[Spa
         Entities, most salient first, ids ``e1`` on; no two mentions overlap, and each obeys
         ``article[field][start:end] == text``.
     """
+    kept = {field: [span for span in found if span.end - span.start <= _LONGEST] for field, found in spans.items()}
     if language == "ar":
-        spans = {field: with_forces(texts[field], found) for field, found in spans.items()}
-    named = without_adjectives(without_offices(texts, _mentions(texts, spans, language=language)))
+        kept = {field: with_forces(texts[field], found) for field, found in kept.items()}
+    named = without_adjectives(without_offices(texts, _mentions(texts, kept, language=language)))
     named += repeats(texts, named, language=language)
     found = [_Found(mention, kind) for mention, kind in named]
     groups = _grouped(texts, found)
@@ -67,20 +68,16 @@ def _mentions(texts: Mapping[FieldName, str], spans: Mapping[FieldName, Sequence
     """The names inside the spans, in the article's order, without overlaps."""
     clitics = None
     if language == "ar":
-        clitics = Clitics((texts[field], span.start, span.end) for field in _FIELDS for span in _names(spans.get(field, ())))
+        clitics = Clitics((texts[field], span.start, span.end) for field in _FIELDS for span in spans.get(field, ()))
     found: list[Named] = []
     for field in _FIELDS:
         taken = 0
-        for span in sorted(_names(spans.get(field, ())), key=lambda span: (span.start, -span.end)):
+        for span in sorted(spans.get(field, ()), key=lambda span: (span.start, -span.end)):
             start, end = trim(texts[field], max(span.start, taken), span.end, span.type, clitics)
             if start < end:
                 found.append((Mention(field=field, start=start, end=end, text=texts[field][start:end]), span.type))
                 taken = end
     return found
-
-
-def _names(spans: Iterable[Span]) -> Iterable[Span]:
-    return (span for span in spans if span.end - span.start <= _LONGEST)
 
 
 def _grouped(texts: Mapping[FieldName, str], found: Sequence[_Found]) -> list[list[_Found]]:

@@ -7,11 +7,13 @@ is of, out of a closed list, and at least one definite adjective: without one it
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
+from functools import lru_cache
 
 from worker.enrich.analysis import Span
 from worker.enrich.text import fold, listed
 
 _HEADS = listed(fold("قيادة قوات جيش هيئة جهاز حرس مديرية"))
+_FIRST = frozenset(head[0] for head in _HEADS)
 _OF = listed(
     fold(
         "الدفاع العمليات الأمن الجيش القوات الحرس التحالف الحدود الأركان الطوارئ الشرطة البحرية الدرك المخابرات الاستخبارات المهام "
@@ -65,10 +67,17 @@ def _covers(span: Span, body: Span) -> bool:
 
 def _head(word: re.Match[str]) -> int | None:
     """Where the head of a body begins in a word, behind its clitics."""
-    for off in range(_matched(word[0]) + 1):
-        if fold(word[0][off:]) in _HEADS:
+    for off in range(min(_matched(word[0]), len(word[0]) - 1) + 1):
+        if _may_begin(word[0][off]) and fold(word[0][off:]) in _HEADS:
             return word.start() + off
     return None
+
+
+@lru_cache(maxsize=1024)
+def _may_begin(letter: str) -> bool:
+    """Whether a head may begin with it: spelling every word of an article would cost more than all the rest here."""
+    spelled = fold(letter)
+    return not spelled or spelled[0] in _FIRST
 
 
 def _matched(word: str) -> int:

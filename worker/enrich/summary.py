@@ -89,12 +89,12 @@ def summarise(body: str, sentences: Sequence[tuple[int, int]], *, title: str | N
     """
     field: FieldName = "body"
     text = body
-    title = title and title[:_LOOKED_AT]
-    candidates = _candidates(text, sentences, repeated=fold(title or ""))
+    headline = (title or "")[:_LOOKED_AT]
+    candidates = _candidates(text, sentences, repeated=fold(headline))
     if not candidates and title:
         field, text = "title", title
         candidates = _candidates(text, split(title), repeated="")
-    chosen = _choose(text, candidates, title=title or "", max_sentences=max_sentences, max_characters=max_characters)
+    chosen = _choose(text, candidates, title=headline, max_sentences=max_sentences, max_characters=max_characters)
     spans = [(candidates[index].start, candidates[index].end) for index in sorted(chosen)]
     return Summary(
         text=" ".join(text[start:end] for start, end in spans),

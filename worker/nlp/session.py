@@ -48,20 +48,23 @@ class Check:
         return same and float(np.abs(scores.max(1) - self.scores).max()) <= TOLERANCE
 
 
-def open_session(graph: Path, *, threads: int, x: NDArray[np.float32] | None, check: Check | None) -> ort.InferenceSession:
+def exact_session(graph: Path, *, threads: int) -> ort.InferenceSession:
+    """Open a verified graph in the exact way: what a model without a check has to take unseen."""
+    return _session(graph, threads, WAYS[-1])
+
+
+def checked_session(graph: Path, check: Check, x: NDArray[np.float32], *, threads: int) -> ort.InferenceSession:
     """Open a graph whose bytes the caller has verified.
 
     Args:
         graph: the file.
-        threads: of onnxruntime.
+        check: what must come out.
         x: (1, pieces, hidden) summed embeddings of the check's pieces.
-        check: what must come out; without one the exact way is taken unseen.
+        threads: of onnxruntime.
 
     Raises:
         ValueError: no way computes on this CPU what it should.
     """
-    if check is None or x is None:
-        return _session(graph, threads, WAYS[-1])
     for way in WAYS:
         session = _session(graph, threads, way)
         if check.holds(run(session, x)[0]):

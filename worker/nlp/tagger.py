@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from worker.nlp.decode import agreed, best_path, transitions
 from worker.nlp.pieces import Pieces, is_persian
-from worker.nlp.session import Check, open_session, run
+from worker.nlp.session import Check, checked_session, exact_session, run
 
 FILES = frozenset({"model.onnx", "pieces.npz"})
 """What a model's directory must hold beside its card."""
@@ -157,8 +157,11 @@ class Tagger:
             embeddings = Embeddings.unpack(arrays["nibbles"], arrays["scales"], arrays["positions"])
             pieces = Pieces(arrays["text"].tobytes().decode().split("\n"), arrays["scores"].tolist())
         check = Check.of_card(card)
-        x = None if check is None else embeddings(check.ids[None])
-        session = open_session(directory / "model.onnx", threads=threads, x=x, check=check)
+        graph = directory / "model.onnx"
+        if check is None:
+            session = exact_session(graph, threads=threads)
+        else:
+            session = checked_session(graph, check, embeddings(check.ids[None]), threads=threads)
         return cls(session, embeddings, pieces, card)
 
     def tag(self, documents: Sequence[Document]) -> list[list[list[str]]]:

@@ -54,9 +54,13 @@ class Brake:
         """Whether articles are held."""
         return not self._released.is_set()
 
-    async def admitted(self) -> None:
-        """Wait until the brake is off, or it is time for a fresh article to show whether it fails too."""
-        await self._pause()
+    async def pause(self) -> None:
+        """Wait until the brake is off, or it is time for an article, held or fresh, to show whether it still fails."""
+        if not self.on:
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._retry_seconds):
+                await self._released.wait()
 
     def watch(self, outcome: "asyncio.Future[Outcome]") -> None:
         """Let go as soon as an article that was taken in with the brake on is enriched; its lane may be held."""
@@ -66,11 +70,6 @@ class Brake:
     def _shown(self, outcome: "asyncio.Future[Outcome]") -> None:
         if not outcome.cancelled() and isinstance(outcome.result().result, Done):
             self._release()
-
-    async def _pause(self) -> None:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self._retry_seconds):
-                await self._released.wait()
 
     async def judge(self, outcome: Outcome, *, since: int, retry: Callable[[], Awaitable[Outcome]]) -> Outcome:
         """Count an outcome and pass it on; while the brake is on, hold a suspicious failure and try the article again.
@@ -93,7 +92,7 @@ class Brake:
         self._count(failed=_suspicious(outcome))
         while _suspicious(outcome) and self.on:
             self._status.holding()
-            await self._pause()
+            await self.pause()
             outcome = await self._holding(again())
             if not _suspicious(outcome):
                 self._release()

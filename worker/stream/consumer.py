@@ -67,7 +67,7 @@ class Consumer(driver.Consumer):
         self.progress = Progress()
         self.positions: dict[TP, Position] = {}
         self._settled: dict[TP, int] = {}
-        self._late: asyncio.Future[None] | None = None  # a commit that was not waited for; the loop itself keeps no task alive
+        self._committing: asyncio.Task[None] | None = None  # kept: the loop alone keeps no task alive
 
     def _new_consumer_thread(self) -> ConsumerThread:
         return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
@@ -199,10 +199,9 @@ class Consumer(driver.Consumer):
 
     async def _commit_within(self, seconds: float) -> None:
         """Commit, and wait so long at most. Not cancelled: Faust would take that for a reason to begin anew."""
-        task = asyncio.ensure_future(self._commit_twice())
+        task = self._committing = asyncio.create_task(self._commit_twice())
         if not (await asyncio.wait({task}, timeout=seconds))[0]:
             logger.warning("commit_timeout", seconds=seconds)
-            self._late = task
             return
         task.result()
 

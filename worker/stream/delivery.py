@@ -87,8 +87,12 @@ class Delivery:
             return failed
         return outcome.result
 
-    async def tombstone(self, record: "Record") -> None:
-        """Pass a null value on under the same key; without one, under the id its article would have had."""
+    async def tombstone(self, record: "Record") -> Failed | None:
+        """Pass a null value on under the same key; without one, under the id its article would have had.
+
+        Returns:
+            What it was dead-lettered for; None: it was passed on.
+        """
         key = f"{record.topic}/{record.partition}/{record.offset}".encode() if record.key is None else record.key
         try:
             await self._acknowledged(record, _Output(self._settings.output_topic, key, None, record.headers))
@@ -96,8 +100,9 @@ class Delivery:
             job = Job(b"", record.key, record.headers, record.topic, record.partition, record.offset, record.timestamp_ms)
             failed = Failed(reason="output_too_large", stage="publish", error=f"a null value whose key and headers are refused: {error}")
             await self._dead_letter(job, failed, attempts=1, whole=False)
-        else:
-            metrics.TOMBSTONES.inc()
+            return failed
+        metrics.TOMBSTONES.inc()
+        return None
 
     async def _publish(self, job: Job, done: Done) -> None:
         if len(done.value) > self._settings.max_output_bytes:

@@ -68,7 +68,7 @@ class Lanes:
             failed: what is known to be wrong with it: then it is not enriched, but dead-lettered in its turn.
         """
         size = _size(record)
-        await self._brake.admitted()
+        await self._brake.pause()
         while self._bytes and self._bytes + size > MOST_BYTES_IN_FLIGHT and not self._closed:
             self._room.clear()
             await self._room.wait()
@@ -153,11 +153,10 @@ class Lanes:
                 entry.trace.delivered(await self._deliver(entry))
 
     async def _deliver(self, entry: Entry) -> Done | Failed | None:
-        """Deliver; tell what the article became (None: it is a tombstone)."""
+        """Deliver; tell what the article became (None: a tombstone that was passed on)."""
         record, job = entry.record, entry.job
         if job is None or entry.outcome is None:
-            await self._delivery.tombstone(record)
-            return None
+            return await self._delivery.tombstone(record)
         outcome = await self._brake.judge(entry.outcome.result(), since=entry.releases, retry=lambda: self._pool.run(job))
         if entry.trace is not None:
             entry.trace.enriched(outcome.result)

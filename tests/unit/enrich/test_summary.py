@@ -95,6 +95,9 @@ def test_bodies_without_words() -> None:
     found = make("😀 … !!", title="The ferry sails again. At last!")
     assert [one.field for one in found.sentences] == ["title", "title"]
     assert make("...", title="!!").text == ""
+    make("...", title=" ".join(f"Ferry number {number} sails on." for number in range(100)))  # and no sentence of a long one is cut
+    last = "The ferry that sailed " * 3 + "came back."
+    assert make("...", title="x" * 560 + ". " + last).text == last
 
 
 @pytest.mark.parametrize(

@@ -88,7 +88,7 @@ def test_too_many_failures_hold_the_article_until_it_works() -> None:
 
 
 def test_nothing_is_taken_while_the_brake_is_on() -> None:
-    """``admitted`` waits; the first article that comes through lets all others go, failed ones too."""
+    """``pause`` waits; the first article that comes through lets all others go, failed ones too."""
 
     async def scenario() -> None:
         brake, _ = ready_brake(retry_seconds=0.5)
@@ -104,7 +104,7 @@ def test_nothing_is_taken_while_the_brake_is_on() -> None:
         good = asyncio.create_task(brake.judge(BROKEN, since=0, retry=works))
         bad = asyncio.create_task(brake.judge(BROKEN, since=0, retry=fails))
         await asyncio.sleep(0)
-        waiting = asyncio.create_task(brake.admitted())
+        waiting = asyncio.create_task(brake.pause())
         await asyncio.sleep(0)
         assert brake.on
         assert not waiting.done()

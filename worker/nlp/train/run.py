@@ -200,22 +200,27 @@ def accurate_mean(inputs: Inputs, encoder: Encoder, kept: list[int]) -> State:
 
 def student(inputs: Inputs, teacher: State) -> Network:
     """Six layers taught by the mean, then the same narrowed and taught by both."""
-    six, out = from_state(first_layers(teacher, 6), heads=HEADS, epsilon=EPSILON), inputs.work / "student"
+    last = inputs.work / "narrow-on" / "final.pt"
+    if not last.exists():
+        _fit_student(inputs, from_state(teacher, heads=HEADS, epsilon=EPSILON), first_layers(teacher, 6))
+    return from_state(read_state(last), heads=HEADS, epsilon=EPSILON)
+
+
+def _fit_student(inputs: Inputs, deep: Network, lower: State) -> None:
+    """The three runs of a student; those that are there already are read."""
     text = [*inputs.corpora((*corpora.FIRST, *corpora.ADDED)), *inputs.unlabelled()]
     settings = Settings(epochs=3, encoder_rate=3e-4, seed=inputs.seed + 2, imitation=0.6)
-    deep = from_state(teacher, heads=HEADS, epsilon=EPSILON)
+    six, out = from_state(lower, heads=HEADS, epsilon=EPSILON), inputs.work / "student"
     if not (out / "final.pt").exists():
         fit(six, text, inputs.pieces, settings=settings, out=out, dev=inputs.dev(), taught=taught_scores(inputs, "taught", [deep], text))
     six.load_state_dict(read_state(out / "final.pt"))
-    narrow = narrow_start(inputs, six)
+    narrow, taught = narrow_start(inputs, six), taught_scores(inputs, "taught-by-both", [deep, six], text)
     runs = {"narrow": replace(settings, epochs=2.5), "narrow-on": replace(settings, epochs=1.2, encoder_rate=2e-4, seed=inputs.seed + 3)}
     for name, own in runs.items():
         out = inputs.work / name
         if not (out / "final.pt").exists():
-            taught = taught_scores(inputs, "taught-by-both", [deep, six], text)
             fit(narrow, text, inputs.pieces, settings=own, out=out, dev=inputs.dev(), taught=taught)
         narrow.load_state_dict(read_state(out / "final.pt"))
-    return narrow
 
 
 def narrow_start(inputs: Inputs, six: Network) -> Network:
