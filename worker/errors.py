@@ -103,3 +103,8 @@ class OutputTooLargeError(ArticleError):
     def __init__(self, message: str) -> None:
         """Stage is always ``publish``."""
         super().__init__(message, reason="output_too_large", stage="publish")
+
+
+def one_line(error: BaseException) -> str:
+    """An error as one line for people."""
+    return " ".join(str(error).split()) or type(error).__name__

@@ -1,11 +1,5 @@
-"""kafka-python clients made from `Settings`: what the commands use; only `worker.kafka_reading` imports kafka-python too.
+"""kafka-python clients made from `Settings`: what the commands use; only `kafka_access` and `kafka_reading` import kafka-python too."""
 
-Nothing is read from the environment here, nothing is logged: kafka-python prints its whole configuration, password
-included, at debug level, so its logger is cut off and only the last failure it saw is kept, to say why a broker
-could not be reached (the library itself raises a bare time-out for a wrong password).
-"""
-
-import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
@@ -13,11 +7,11 @@ from typing import Any, Protocol
 import kafka
 import kafka.admin
 from kafka import errors as kafka_errors
-from kafka.net.sasl.oauth import AbstractTokenProvider
 from kafka.structs import OffsetAndMetadata, TopicPartition
 
-from worker import kafka_reading, oauth, sasl
-from worker.errors import BrokerError
+from worker import kafka_reading
+from worker.errors import BrokerError, one_line
+from worker.kafka_access import CONNECT_MS, quiet, refusals, security
 from worker.settings import Settings
 
 __all__ = [
@@ -33,9 +27,6 @@ __all__ = [
     "security",
 ]
 
-CLIENT_ID = "khabar"
-CONNECT_MS = 10_000
-"""Milliseconds to wait for a first broker before saying that there is none."""
 SEND_SECONDS = 60
 """Seconds to wait for the broker's answer to one record."""
 MAX_RECORD_BYTES = 32 * 1024 * 1024
@@ -54,106 +45,6 @@ class Record(Protocol):
     headers: Sequence[tuple[str, bytes | None]]
 
 
-_TIME_OUTS = (kafka_errors.KafkaTimeoutError, kafka_errors.RequestTimedOutError)
-
-
-class _LastFailure(logging.Handler):
-    """Keeps the last warning of kafka-python instead of printing it."""
-
-    text = ""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Remember the exception among the arguments; the time-out that only follows from it is none."""
-        for argument in record.args if isinstance(record.args, tuple) else ():
-            if isinstance(argument, Exception) and not isinstance(argument, _TIME_OUTS):
-                self.text = _line(argument)
-
-
-_last_failure = _LastFailure(level=logging.WARNING)
-
-
-def _quiet() -> None:
-    """Cut kafka-python's logger off from the root and keep its last failure."""
-    logger = logging.getLogger("kafka")
-    logger.setLevel(logging.WARNING)
-    logger.propagate = False
-    logger.handlers = [_last_failure]
-
-
-class _Token(AbstractTokenProvider):  # type: ignore[misc]  # kafka-python has no types
-    """OAUTHBEARER, see `worker.oauth`."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._ask = oauth.source(settings)
-        try:
-            self._ask()
-        except OSError as error:
-            raise BrokerError(str(error)) from error
-
-    def token(self) -> str:
-        """The bearer token."""
-        return self._ask()
-
-    def extensions(self) -> dict[str, str]:
-        """No SASL extensions."""
-        return {}
-
-
-def security(settings: Settings) -> dict[str, Any]:
-    """kafka-python's options for reaching these brokers: addresses, TLS, SASL.
-
-    Raises:
-        BrokerError: `KHABAR_SASL_TOKEN` gives no token.
-        SettingsError: it names no function.
-    """
-    options: dict[str, Any] = {
-        "bootstrap_servers": settings.broker_list,
-        "client_id": CLIENT_ID,
-        "security_protocol": settings.security_protocol,
-        "bootstrap_timeout_ms": CONNECT_MS,
-    }
-    if settings.security_protocol.endswith("SSL"):
-        options |= {
-            "ssl_cafile": settings.ssl_cafile or None,
-            "ssl_certfile": settings.ssl_certfile or None,
-            "ssl_keyfile": settings.ssl_keyfile or None,
-        }
-    return options | sasl.options(settings, token=_Token)
-
-
-@contextmanager
-def refusals(settings: Settings) -> Iterator[None]:
-    """Turn what the brokers or the way to them refuse into one `BrokerError` line.
-
-    Raises:
-        BrokerError: no broker answered, credentials or certificates were refused, a right or a topic is missing.
-    """
-    _last_failure.text = ""
-    try:
-        yield
-    except kafka_errors.KafkaError as error:
-        raise BrokerError(_explain(error, settings)) from error
-    except BrokenPipeError:  # who read our output has gone: the command line ends quietly
-        raise
-    except (OSError, ValueError) as error:  # an unreadable certificate file, an address that no resolver takes
-        message = f"{settings.brokers}: {_line(error)}"
-        raise BrokerError(message) from error
-
-
-def _explain(error: Exception, settings: Settings) -> str:
-    """One line: which brokers, what happened, and the cause that kafka-python only logged."""
-    if isinstance(error, kafka_errors.KafkaTimeoutError):
-        why = _last_failure.text or _line(error)
-        return f"no broker can be used at {settings.brokers} over {settings.security_protocol}: {' '.join(why.split())}"
-    if isinstance(error, kafka_errors.AuthorizationError):
-        return f"{settings.brokers}: this user lacks the right: {_line(error)}"
-    return f"{settings.brokers}: {_line(error)}"
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
-
-
 @contextmanager
 def admin(settings: Settings) -> Iterator[Any]:
     """A connected admin client.
@@ -161,7 +52,7 @@ def admin(settings: Settings) -> Iterator[Any]:
     Raises:
         BrokerError: see `refusals`.
     """
-    _quiet()
+    quiet()
     with refusals(settings):
         client = kafka.admin.KafkaAdminClient(**security(settings))
         try:
@@ -179,7 +70,7 @@ def producer(settings: Settings) -> Iterator[Any]:
     Raises:
         BrokerError: see `refusals`.
     """
-    _quiet()
+    quiet()
     with refusals(settings):
         client = kafka.KafkaProducer(
             **security(settings),
@@ -204,7 +95,7 @@ def consumer(settings: Settings, **options: Any) -> Iterator[Any]:  # noqa: ANN4
     Raises:
         BrokerError: see `refusals`.
     """
-    _quiet()
+    quiet()
     defaults = {"enable_auto_commit": False, "auto_offset_reset": "earliest", "allow_auto_create_topics": False}
     kafka_reading.install()
     with refusals(settings):
@@ -258,7 +149,7 @@ class Sent:
         try:
             self._future.get(timeout=SEND_SECONDS)
         except kafka_errors.MessageSizeTooLargeError as error:
-            return f"too large for the topic: {_line(error)}"
+            return f"too large for the topic: {one_line(error)}"
         return ""
 
     def position(self) -> tuple[int, int]:
@@ -285,7 +176,7 @@ def send(  # noqa: PLR0913 - a record has this many parts
     try:
         return Sent(client.send(topic, value=value, key=key, headers=sendable, partition=partition))
     except kafka_errors.MessageSizeTooLargeError as error:
-        return Sent(None, problem=f"too large to send: {_line(error)}")
+        return Sent(None, problem=f"too large to send: {one_line(error)}")
 
 
 def require(client: Any, topic: str) -> int:  # noqa: ANN401 - kafka-python has no types

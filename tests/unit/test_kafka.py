@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from kafka import errors as kafka_errors
 
-from worker import kafka
+from worker import kafka, kafka_access
 from worker.commands import topics
 from worker.errors import BrokerError
 from worker.settings import Settings
@@ -62,7 +62,7 @@ def test_refusals_are_one_line(error: Exception, line: str) -> None:
 
 def test_a_timeout_is_explained_by_what_the_library_only_logged(capfd: pytest.CaptureFixture[str]) -> None:
     """The last failure in its log is the reason; nothing of the log is printed."""
-    kafka._quiet()  # noqa: SLF001 - what every client does first
+    kafka_access.quiet()  # what every client does first
 
     def connect() -> None:
         log = logging.getLogger("kafka.net")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from worker.enrich.analysis import Analyser, Analysis, Span
-from worker.errors import ModelError
+from worker.errors import ModelError, one_line
 from worker.nlp import models
 from worker.records import EntityType, Model
 from worker.settings import Settings
@@ -108,11 +108,6 @@ class Bundled:
             message = f"no entity model for {language!r}: this one knows {', '.join(sorted(self._languages))}"
             raise ModelError(message)
         return self._tagger.tag(documents)
-
-
-def one_line(error: BaseException) -> str:
-    """An error as one line for people."""
-    return " ".join(str(error).split()) or type(error).__name__
 
 
 def quiet_stanza() -> None:

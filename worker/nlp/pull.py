@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from worker.errors import ModelError
+from worker.errors import ModelError, one_line
 from worker.nlp.stanza_directory import (
     PULLED,
     RESOURCES,
@@ -144,8 +144,7 @@ def _failed(what: str, error: Exception) -> ModelError:
         return ModelError(f"{what}: no room on the disk ({os.strerror(number or 0)}); nothing was installed")
     if isinstance(error, ValueError) and "md5" in str(error):
         return ModelError(f"{what}: the download is damaged, its checksum differs; nothing was installed; try again")
-    text = " ".join(str(error).split())
-    return ModelError(f"{what}: cannot be fetched: {text[:300] or type(error).__name__}; nothing was installed")
+    return ModelError(f"{what}: cannot be fetched: {one_line(error)[:300]}; nothing was installed")
 
 
 def _install(source: _Source, directory: Path, packages: StanzaPackages, sha256: dict[str, str]) -> None:

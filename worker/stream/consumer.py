@@ -22,24 +22,20 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import faust
-from aiokafka.errors import MessageSizeTooLargeError, RecordListTooLargeError
-from faust.exceptions import ProducerSendError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
 from worker import log
-from worker.enrich.job import Headers
 from worker.status import Status
 from worker.stream.brake import Brake
-from worker.stream.client import patient
-from worker.stream.delivery import TooLargeError
 from worker.stream.fence import Fence
 from worker.stream.lanes import Lanes
+from worker.stream.producer import Producer
 from worker.stream.progress import Position, Progress
 from worker.stream.reader import ConsumerThread
 
 if TYPE_CHECKING:
-    from faust.types import ConsumerMessage, Message, RecordMetadata
+    from faust.types import ConsumerMessage, Message
 
 COMMIT_SECONDS = 5.0
 SHARE_OF_REBALANCE = 0.7
@@ -208,36 +204,6 @@ class Consumer(driver.Consumer):
     async def _commit_twice(self) -> None:
         await self.commit()
         await self.commit()  # the first may have waited for one that was under way, and committed nothing itself
-
-
-class Producer(driver.Producer):
-    """Faust's producer with a send that waits for the broker."""
-
-    def _new_producer(self, transactional_id: str | None = None) -> Any:  # noqa: ANN401 - aiokafka has no types
-        producer = super()._new_producer(transactional_id)
-        patient(producer.client)
-        return producer
-
-    async def flush(self) -> None:
-        """Wait for nothing: each lane waits for its own sends before it acknowledges.
-
-        Faust flushes before every commit, so one output partition without a leader would hold up the commits of all.
-        """
-
-    async def send_acknowledged(self, topic: str, key: bytes | None, value: bytes | None, headers: Headers) -> "RecordMetadata":
-        """Send one record; returns where it lies when the broker has acknowledged it.
-
-        Raises:
-            TooLargeError: the client or the broker refuses it for its size.
-        """
-        try:
-            return await (await self.send(topic, key, value, None, None, cast("Any", headers)))
-        except (MessageSizeTooLargeError, RecordListTooLargeError) as error:
-            raise TooLargeError(str(error)) from error
-        except ProducerSendError as error:
-            if isinstance(error.__cause__, MessageSizeTooLargeError | RecordListTooLargeError):
-                raise TooLargeError(str(error.__cause__)) from error
-            raise
 
 
 class Transport(driver.Transport):

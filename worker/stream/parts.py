@@ -11,7 +11,7 @@ from worker.status import Status
 from worker.stream import avro, connect
 from worker.stream.agent import add_agent
 from worker.stream.brake import Brake
-from worker.stream.consumer import Consumer, Producer, StreamApp
+from worker.stream.consumer import Consumer, StreamApp
 from worker.stream.delivery import Delivery
 from worker.stream.fence import Fence
 from worker.stream.lane import Partition
@@ -19,7 +19,8 @@ from worker.stream.lanes import Flow, Lanes
 from worker.stream.pool import Pool
 from worker.stream.resume import Tables
 
-if TYPE_CHECKING:  # needs the extra `otel`
+if TYPE_CHECKING:  # `Traces` needs the extra `otel`
+    from worker.stream.producer import Producer
     from worker.stream.traces import Traces
 
 MAX_POLL_INTERVAL_SECONDS = 604800.0

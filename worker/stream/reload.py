@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterable
 
 from worker import log, metrics
+from worker.errors import one_line
 from worker.stream.child import Served
 from worker.stream.pool import Pool
 
@@ -53,8 +54,7 @@ class Reload:
             await self._pool.reload()
         except Exception as error:  # noqa: BLE001 - whatever breaks here, the models at work go on
             metrics.MODEL_RELOADS.labels(outcome="failed").inc()
-            line = " ".join(str(error).split()) or type(error).__name__
-            logger.error("models_reload_failed", error=line, at_work=_names(self._pool.models))  # noqa: TRY400 - one line
+            logger.error("models_reload_failed", error=one_line(error), at_work=_names(self._pool.models))  # noqa: TRY400 - one line
         else:
             metrics.MODEL_RELOADS.labels(outcome="done").inc()
             logger.info("models_reloaded", models=_names(self._pool.models), seconds=round(time.monotonic() - started, 1))
