@@ -21,9 +21,15 @@ STOP_SECONDS = 5.0
 class EmbeddedBroker:
     """A broker for as long as the ``with`` block lasts, on loopback."""
 
-    def __init__(self, *, port: int = 0) -> None:
-        """Prepare to listen on ``port``; 0 takes a free one."""
+    def __init__(self, *, port: int = 0, advertised: int = 0) -> None:
+        """Prepare to listen.
+
+        Args:
+            port: 0 takes a free one.
+            advertised: the port that clients are told, where something stands before the broker.
+        """
         self.port = port or free_port()
+        self._advertised = advertised or self.port
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -31,14 +37,19 @@ class EmbeddedBroker:
         """``host:port``."""
         return f"127.0.0.1:{self.port}"
 
+    @property
+    def pid(self) -> int | None:
+        """Its process, where it runs."""
+        return self._process.pid if self._process is not None and self._process.poll() is None else None
+
     def __enter__(self) -> Self:
         """Start, and wait until it listens.
 
         Raises:
             BrokerError: it is not installed or does not start.
         """
-        url = f"tcp://{self.address}"
-        command = [_binary(), "broker", "--listener-url", url, "--advertised-listener-url", url, "--storage-engine", "memory://tansu/"]
+        urls = ["--listener-url", f"tcp://{self.address}", "--advertised-listener-url", f"tcp://127.0.0.1:{self._advertised}"]
+        command = [_binary(), "broker", *urls, "--storage-engine", "memory://tansu/"]
         environ = {name: value for name, value in os.environ.items() if not name.startswith("OTEL_")} | {"RUST_LOG": "error"}
         # its own session: Ctrl-C is for the worker to drain, with a broker still there
         self._process = subprocess.Popen(  # noqa: S603 - the packaged binary

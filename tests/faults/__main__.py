@@ -1,4 +1,4 @@
-"""``python -m tests.faults --cycles N --seed S [--brokers 1|3] [--minutes M] [--soak]``: the long fault run (``make faults``)."""
+"""``python -m tests.faults --cycles N --seed S [--brokers 1|3 | --embedded] [--minutes M] [--soak]``: the long fault run."""
 
 import argparse
 import sys
@@ -15,6 +15,7 @@ def main() -> int:
     parser.add_argument("--cycles", type=int, default=100)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--brokers", type=int, choices=(1, 3), default=3)
+    parser.add_argument("--embedded", action="store_true", help="the embedded broker, and the faults that it can have")
     parser.add_argument("--minutes", type=float, help="begin no cycle after so long")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--rate", type=float, default=15.0, help="articles a second")
@@ -25,13 +26,14 @@ def main() -> int:
     parser.add_argument("--folder", type=Path, help="for logs and data; a temporary one by default")
     parser.add_argument("--out", type=Path, default=OUT)
     options = parser.parse_args()
-    if not cluster.available():
+    if not options.embedded and not cluster.available():
         print(f"no Apache Kafka under {cluster.home()} (set KAFKA_HOME), or no java", file=sys.stderr)  # noqa: T201
         return 2
     wanted = rig.Options(
         cycles=options.cycles,
         seed=options.seed,
-        brokers=options.brokers,
+        brokers=1 if options.embedded else options.brokers,
+        embedded=options.embedded,
         minutes=options.minutes,
         workers=options.workers,
         rate=options.rate,

@@ -36,7 +36,8 @@ class Fault(NamedTuple):
         do: lets it happen; what it returns ends it.
         limit: seconds to recover, None where the fault itself takes time that has no bound set.
         brokers: how many brokers it needs at least.
-        kills: how many workers, enricher processes or brokers it ends, each with its window of articles in flight.
+        apache: needs Apache Kafka. The embedded broker forgets everything when it ends, cannot grow a topic, and now and then
+            lets nobody into a group again that all members have left at once (bare aiokafka clients meet that too).
     """
 
     name: str
@@ -44,6 +45,7 @@ class Fault(NamedTuple):
     limit: float | None
     brokers: int = 1
     kills: int = 0
+    apache: bool = False
 
 
 def _worker_sigkill(rig: Rig) -> None:
@@ -227,21 +229,21 @@ def _poison(kind: str) -> Callable[[Rig], None]:
 MENU = (
     Fault("worker SIGKILL", _worker_sigkill, SOON, kills=1),
     Fault("worker SIGTERM", _worker_sigterm, SOON, kills=1),
-    Fault("all workers SIGTERM", _workers_sigterm_together, None, kills=2),
+    Fault("all workers SIGTERM", _workers_sigterm_together, None, kills=2, apache=True),
     Fault("all workers SIGKILL", _workers_sigkill_together, None, kills=2),
     Fault("pool process SIGKILL", _pool_sigkill, SOON, kills=1),
     Fault("worker SIGSTOP 5-40 s", _worker_sigstop, HUNG, kills=1),
     Fault("worker joins and leaves twice", _worker_joins_and_leaves, SOON, kills=2),
-    Fault("leader SIGKILL", _leader_sigkill, SOON, kills=1),
-    Fault("coordinator SIGKILL", _coordinator_sigkill, SOON, kills=1),
+    Fault("leader SIGKILL", _leader_sigkill, SOON, kills=1, apache=True),
+    Fault("coordinator SIGKILL", _coordinator_sigkill, SOON, kills=1, apache=True),
     Fault("leader SIGSTOP", _leader_sigstop, HUNG),
     Fault("coordinator SIGSTOP", _coordinator_sigstop, HUNG),
     Fault("leaders moved", _leaders_moved, SOON, brokers=3),
     Fault("connections cut", _connection_cut, SOON),
     Fault("connections slowed", _connection_slowed, None),
     Fault("connections stalled", _connection_stalled, HUNG),
-    Fault("disk full", _disk_full, HUNG, kills=1),
-    Fault("partitions added", _partitions_added, HUNG),
+    Fault("disk full", _disk_full, HUNG, kills=1, apache=True),
+    Fault("partitions added", _partitions_added, HUNG, apache=True),
     Fault("rolling upgrade", _rolling_upgrade, SOON),
     Fault("clock jump", _clock_jump, SOON),
     Fault("article kills its process", _poison("kill"), None, kills=3),
@@ -253,9 +255,10 @@ MENU = (
 )
 
 
-def deck(dice: random.Random, *, brokers: int, names: frozenset[str] | None = None) -> list[Fault]:
+def deck(dice: random.Random, *, brokers: int, apache: bool = True, names: frozenset[str] | None = None) -> list[Fault]:
     """Every fault that this cluster can have, once, in random order."""
-    possible = [fault for fault in MENU if fault.brokers <= brokers and (names is None or fault.name in names)]
+    able = [fault for fault in MENU if fault.brokers <= brokers and apache >= fault.apache]
+    possible = [fault for fault in able if names is None or fault.name in names]
     dice.shuffle(possible)
     return possible
 

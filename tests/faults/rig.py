@@ -11,6 +11,7 @@ from pathlib import Path
 from tests.faults import topics
 from tests.faults.articles import MAX_ARTICLE_BYTES
 from tests.faults.cluster import Broker, Cluster
+from tests.faults.embedded import Embedded
 from tests.faults.feeder import Feeder
 from tests.faults.proxy import Proxy
 from tests.faults.topics import Tail
@@ -36,6 +37,7 @@ class Options:
         cycles: how many at most.
         seed: of articles and faults.
         brokers: one or three.
+        embedded: the embedded broker instead of Apache Kafka, and the faults that it can have.
         minutes: no cycle begins after so long.
         partitions: of each topic.
         rate: articles a second.
@@ -50,6 +52,7 @@ class Options:
     cycles: int
     seed: int
     brokers: int = 1
+    embedded: bool = False
     minutes: float | None = None
     partitions: int = 6
     rate: float = 15.0
@@ -71,14 +74,17 @@ class Rig:
     def __init__(self, options: Options) -> None:
         """Put the parts together; `running` starts them."""
         folder = options.folder or Path(tempfile.mkdtemp(prefix="khabar-faults-"))
+        folder.mkdir(parents=True, exist_ok=True)
         self.dice = random.Random(options.seed)  # noqa: S311 - reproducible on purpose
         self.folder = folder
         self.options = options
         self.partitions = options.partitions
-        self.cluster = Cluster(folder / "kafka", brokers=options.brokers, proxied=True)
+        self.cluster: Cluster | Embedded = (
+            Embedded(folder / "kafka") if options.embedded else Cluster(folder / "kafka", brokers=options.brokers, proxied=True)
+        )
         self.proxy = Proxy([(broker.advertised, broker.behind) for broker in self.cluster.brokers])
-        self.feeder = Feeder(self.cluster.direct, topic=topics.INPUT, rate=options.rate, seed=options.seed)
-        self.tail = Tail(self.cluster.direct)
+        self.feeder = Feeder(self.cluster.direct, topic=topics.INPUT, rate=options.rate, seed=options.seed, apache=not options.embedded)
+        self.tail = Tail(self.cluster.direct, stamped=not options.embedded)
         self.environ = {
             "KHABAR_BROKERS": self.cluster.proxied,
             "KHABAR_GROUP": GROUP,
@@ -181,6 +187,8 @@ class Rig:
 
     def leader(self, topic: str, partition: int) -> Broker:
         """The broker that leads a partition."""
+        if len(self.cluster.brokers) == 1:
+            return self.cluster.brokers[0]
         with self.cluster.admin() as admin:
             (described,) = admin.describe_topics([topic])
         node = next(one["leader_id"] for one in described["partitions"] if one["partition_index"] == partition)

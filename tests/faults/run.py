@@ -148,7 +148,7 @@ def _cycles(rig: Rig, report: Report, *, say: Callable[[str], None]) -> None:
     for number in range(1, options.cycles + 1):
         if options.minutes is not None and time.time() - began > 60 * options.minutes:
             return
-        cards = cards or menu.deck(rig.dice, brokers=options.brokers, names=options.names)
+        cards = cards or menu.deck(rig.dice, brokers=options.brokers, apache=not options.embedded, names=options.names)
         faults = [cards.pop()]
         if rig.dice.random() < TOGETHER and cards:
             faults.append(cards.pop())

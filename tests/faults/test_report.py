@@ -70,6 +70,9 @@ def test_a_deck_holds_every_possible_fault_once_in_seeded_order() -> None:
     assert sorted(three) == sorted(menu.MENU)
     assert three == menu.deck(_dice(), brokers=3)
     assert "leaders moved" not in {fault.name for fault in menu.deck(_dice(), brokers=1)}
+    embedded = {fault.name for fault in menu.deck(_dice(), brokers=1, apache=False)}
+    assert "leader SIGSTOP" in embedded
+    assert not {"leader SIGKILL", "disk full", "partitions added"} & embedded, "it would forget everything, or cannot"
 
 
 def test_articles_are_numbered_seeded_and_mixed() -> None:

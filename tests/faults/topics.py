@@ -78,9 +78,15 @@ def wait_for(bootstrap: str, names: Sequence[str], *, count: int, seconds: float
 class Tail:
     """Follows both output topics and notes when the broker got the first copy of each article."""
 
-    def __init__(self, bootstrap: str) -> None:
-        """Prepare; `start` starts."""
+    def __init__(self, bootstrap: str, *, stamped: bool = True) -> None:
+        """Prepare; `start` starts.
+
+        Args:
+            bootstrap: the brokers.
+            stamped: whether the broker stamps records with its own time; else the time of reading counts.
+        """
         self._bootstrap = bootstrap
+        self._stamped = stamped
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True, name="tail")
         self.seen: dict[int, float] = {}
@@ -123,7 +129,7 @@ class Tail:
     def _note(self, record: Kept, *, dead: bool) -> None:
         number = _dead_number(record) if dead else number_of(record.headers)
         if number not in self.seen:
-            self.seen[number] = record.timestamp / 1000
+            self.seen[number] = record.timestamp / 1000 if self._stamped else time.time()
 
 
 def _dead_number(record: Kept) -> int:
