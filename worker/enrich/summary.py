@@ -7,7 +7,8 @@ prior for each sentence in the place of the random jump (Otterbacher et al., 200
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
@@ -131,31 +132,37 @@ def _choose(text: str, candidates: Sequence[_Candidate], *, title: str, max_sent
         return [index for index in leading if lengths[index] <= _STRETCH * max_characters]
     vectors = _vectors([*(candidate.tokens for candidate in candidates), _tokens(fold(title))])
     likeness = vectors @ vectors.T
-    prior = np.array([_prior(text, candidate, index) for index, candidate in enumerate(candidates)])
+    prior = np.array(list(_priors(text, candidates)))
     prior *= 1 + _TITLE * likeness[-1, :-1]
     return _select(_centrality(likeness[:-1, :-1], prior), likeness, lengths, max_sentences=max_sentences, max_characters=max_characters)
 
 
 def _vectors(sentences: Sequence[Sequence[str]]) -> NDArray[np.float32]:
-    """One unit vector a sentence: words weighed by how few of the sentences use them."""
-    spread = Counter(token for tokens in sentences for token in set(tokens))
-    place = {token: index for index, token in enumerate(spread)}
-    rows = [row for row, tokens in enumerate(sentences) for _ in tokens]
-    columns = [place[token] for tokens in sentences for token in tokens]
-    vectors = np.zeros((len(sentences), max(len(place), 1)), dtype=np.float32)
-    np.add.at(vectors, (rows, columns), 1.0)
-    rarity = np.log(len(sentences) / np.fromiter(spread.values(), dtype=np.float32, count=len(spread))) if spread else 0.0
-    vectors *= rarity
+    """One unit vector a sentence: words weighed by how few of the sentences use them; what one alone uses counts in its length only."""
+    used = Counter(chain.from_iterable(map(set, sentences)))
+    place = {token: index for index, token in enumerate(used)}
+    spread = np.fromiter(used.values(), np.float32, len(used))
+    rows = np.repeat(np.arange(len(sentences)), [len(tokens) for tokens in sentences])
+    columns = np.fromiter(map(place.__getitem__, chain.from_iterable(sentences)), np.intp, len(rows))
+    counts = np.bincount(rows * len(place) + columns, minlength=len(sentences) * len(place)).reshape(len(sentences), -1)
+    vectors = counts * np.log(len(sentences) / spread)
     norms = np.sqrt((vectors * vectors).sum(axis=1, keepdims=True))
-    unit: NDArray[np.float32] = vectors / np.maximum(norms, 1e-9)
+    unit: NDArray[np.float32] = (vectors[:, spread > 1] / np.maximum(norms, 1e-9)).astype(np.float32)
     return unit
 
 
-def _prior(text: str, candidate: _Candidate, index: int) -> float:
-    """How likely a sentence is to matter, by its place and its looks alone."""
+def _priors(text: str, candidates: Sequence[_Candidate]) -> Iterator[float]:
+    """How likely each sentence is to matter, by its place and its looks alone."""
+    whole = "\n".join(candidate.folded for candidate in candidates)
+    phrases = [phrase for phrase in _BOILERPLATE if phrase in whole]  # nearly always none, told in one pass
+    for index, candidate in enumerate(candidates):
+        yield _prior(text[candidate.start : candidate.end], candidate, index, phrases)
+
+
+def _prior(sentence: str, candidate: _Candidate, index: int, phrases: Sequence[str]) -> float:
+    """The same of one sentence."""
     weight = 1.0 / (1.0 + _DECAY * index)
-    sentence = text[candidate.start : candidate.end]
-    if any(phrase in candidate.folded for phrase in _BOILERPLATE):
+    if any(phrase in candidate.folded for phrase in phrases):
         weight *= _FACTORS["boilerplate"]
     if len(sentence) < _SHORT:
         weight *= _FACTORS["short"]
