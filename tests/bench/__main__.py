@@ -116,18 +116,18 @@ class _Tagger:
         bodies = [article["body"] for article in articles]
         size = max(int(len(bodies) * TAGGED_WORDS_SHARE) // (rounds + 1), 1)
         self._parts = [bodies[at : at + size] for at in range(0, size * (rounds + 1), size)]
-        self._tagging.words_per_second(self._parts.pop(0))
+        _, self._pieces = self._tagging.words_per_second(self._parts.pop(0))
 
     def measure(self) -> Figures:
         """Words a second of one core, and what the multiplications alone would allow: measured before and after."""
-        before = self._floor.seconds_per_piece()
+        before = self._floor.seconds_per_word(self._pieces)
         rate, pieces = self._tagging.words_per_second(self._parts.pop(0))
-        after = self._floor.seconds_per_piece()
+        after = self._floor.seconds_per_word(self._pieces)
         strict, in_float = ((one + other) / 2 for one, other in zip(before, after, strict=True))
         return {
             "words_per_second_per_core": rate,
-            "floor_words_per_second_per_core": 1 / (strict * pieces),
-            "float_attention_floor_words_per_second_per_core": 1 / (in_float * pieces),
+            "floor_words_per_second_per_core": 1 / strict,
+            "float_attention_floor_words_per_second_per_core": 1 / in_float,
             "pieces_per_word": pieces,
         }
 

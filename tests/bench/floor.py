@@ -3,7 +3,7 @@
 import statistics
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,7 +20,7 @@ Shape = tuple[int, int]
 
 
 class Products(NamedTuple):
-    """What one piece costs.
+    """What one piece, or one word where words stand for their pieces, costs.
 
     Args:
         matrices: how many int8 matrices of each (inner, outer) shape it is multiplied with.
@@ -34,22 +34,29 @@ class Products(NamedTuple):
     heads: int
     attended: int
 
-    def multiplications(self, *, window: int) -> int:
-        """Multiply-adds a piece: every value of each matrix once; in attention every value of the window's pieces, twice."""
+    def multiplications(self, *, window: float) -> float:
+        """Multiply-adds: every value of each matrix once; in attention every value of what shares the window, twice."""
         matrices = sum(count * inner * outer for (inner, outer), count in self.matrices.items())
         return matrices + self.layers * 2 * window * self.attended
 
 
-def products(model: Path) -> Products:
-    """Read the products off the shipped graph itself."""
+def products(model: Path) -> tuple[Products, Products]:
+    """Read the products off the shipped graph itself: those of pieces, and those above the mean that leaves words alone."""
     graph = onnx.load(str(model)).graph
     kinds = (TensorProto.INT8, TensorProto.UINT8)
-    matrices = Counter(
-        (int(part.dims[0]), int(part.dims[1])) for part in graph.initializer if part.data_type in kinds and len(part.dims) == 2
-    )
-    attention = [node for node in graph.node if node.op_type in {"MultiHeadAttention", "Attention", "Softmax"}]
+    shapes = {
+        part.name: (int(part.dims[0]), int(part.dims[1])) for part in graph.initializer if part.data_type in kinds and len(part.dims) == 2
+    }
+    words_from = next((at for at, node in enumerate(graph.node) if {"means", "firsts"} & set(node.input)), len(graph.node))
+    return _products(graph.node[:words_from], shapes), _products(graph.node[words_from:], shapes)
+
+
+def _products(nodes: Sequence[onnx.NodeProto], shapes: Mapping[str, Shape]) -> Products:
+    """The products of some layers."""
+    matrices = Counter(shapes[name] for node in nodes for name in node.input if name in shapes)
+    attention = [node for node in nodes if node.op_type in {"MultiHeadAttention", "Attention", "Softmax"}]
     heads = [attribute.i for node in attention for attribute in node.attribute if attribute.name == "num_heads"]
-    return Products(matrices, len(attention), heads[0] if heads else 12, min(min(shape) for shape in matrices))
+    return Products(matrices, len(attention), heads[0] if heads else 12, min((min(shape) for shape in matrices), default=0))
 
 
 class Floor:
@@ -63,25 +70,36 @@ class Floor:
             window: pieces that see each other.
         """
         self._window = window
-        self._products = products(model)
-        self._integer = {shape: _session(_integer_product(*shape)) for shape in self._products.matrices}
-        width = self._products.attended // self._products.heads
-        batch = self._products.heads * max(ROWS // window, 1)
-        self._float = [_session(_float_product(batch, window, *shape)) for shape in ((width, window), (window, width))]
+        self._parts = products(model)
+        self._integer = {shape: _session(_integer_product(*shape)) for part in self._parts for shape in part.matrices}
 
-    def seconds_per_piece(self) -> tuple[float, float]:
-        """Measure now: processor seconds a piece needs for its multiplications.
+    def seconds_per_word(self, pieces: float) -> tuple[float, float]:
+        """Measure now: processor seconds a word needs for its multiplications.
+
+        Args:
+            pieces: of a word, on average.
 
         Returns:
             All of them at the rate of the int8 products (the floor), and with attention's at float32's rate, the format
             the runtime computes them in.
         """
-        matrices = sum(count * _seconds(self._integer[shape]) / ROWS for shape, count in self._products.matrices.items())
-        done = self._products.multiplications(window=0)
-        attention = (self._products.multiplications(window=self._window) - done) * matrices / done
-        rows = self._window * max(ROWS // self._window, 1)
-        in_float = self._products.layers * sum(map(_seconds, self._float)) / rows
-        return matrices + attention, matrices + in_float
+        rates = {shape: _seconds(session) / ROWS for shape, session in self._integer.items()}
+        strict = in_float = 0.0
+        for part, rows, window in zip(self._parts, (pieces, 1.0), (self._window, round(self._window / pieces)), strict=True):
+            if not part.matrices:
+                continue
+            matrices = sum(count * rates[shape] for shape, count in part.matrices.items())
+            done = part.multiplications(window=0)
+            strict += rows * matrices * part.multiplications(window=window) / done
+            in_float += rows * (matrices + _attention_seconds(part, window))
+        return strict, in_float
+
+
+def _attention_seconds(part: Products, window: int) -> float:
+    """Processor seconds of the two float products of all attentions, a row."""
+    width, batch = part.attended // part.heads, part.heads * max(ROWS // window, 1)
+    both = [_session(_float_product(batch, window, *shape)) for shape in ((width, window), (window, width))]
+    return part.layers * sum(map(_seconds, both)) / (window * max(ROWS // window, 1))
 
 
 def _seconds(made: tuple[Any, dict[str, Any]]) -> float:

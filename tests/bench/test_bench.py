@@ -50,16 +50,20 @@ def test_khabar_is_held_to_the_faster_naive_worker() -> None:
 
 
 def test_the_floor_counts_the_products_of_the_graph(tmp_path: Path) -> None:
-    """Two int8 matrices and one attention; scales and norms are no products."""
+    """Pieces meet one matrix and an attention, words another; scales and norms are no products."""
     matrices = [numpy_helper.from_array(np.ones(shape, np.int8), str(shape)) for shape in ((64, 64), (64, 256))]
     others = [numpy_helper.from_array(np.ones(64, np.int8), "zero"), numpy_helper.from_array(np.ones((64, 9), np.float32), "head")]
     attention = helper.make_node("MultiHeadAttention", ["q", "k", "v"], ["y"], domain="com.microsoft", num_heads=4)
+    lower, upper = (helper.make_node("MatMulInteger", [at, str(shape)], [f"{at}.y"]) for at, shape in (("x", (64, 64)), ("w", (64, 256))))
+    words = helper.make_node("MatMul", ["means", "y"], ["w"])
     value = helper.make_tensor_value_info("q", TensorProto.FLOAT, [1])
-    onnx.save(helper.make_model(helper.make_graph([attention], "g", [value], [], [*matrices, *others])), str(tmp_path / "m.onnx"))
-    found = floor.products(tmp_path / "m.onnx")
-    assert (found.layers, found.heads, found.attended) == (1, 4, 64)
-    assert found.multiplications(window=0) == 64 * 64 + 64 * 256
-    assert found.multiplications(window=10) - found.multiplications(window=0) == 2 * 10 * 64
+    graph = helper.make_graph([lower, attention, words, upper], "g", [value], [], [*matrices, *others])
+    onnx.save(helper.make_model(graph), str(tmp_path / "m.onnx"))
+    pieces, after = floor.products(tmp_path / "m.onnx")
+    assert (pieces.layers, pieces.heads, pieces.attended) == (1, 4, 64)
+    assert pieces.multiplications(window=0) == 64 * 64
+    assert pieces.multiplications(window=10) == 64 * 64 + 2 * 10 * 64
+    assert (after.layers, after.multiplications(window=10)) == (0, 64 * 256)
 
 
 def test_a_leak_shows_as_a_slope() -> None:

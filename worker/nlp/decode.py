@@ -49,27 +49,26 @@ def agreed(scores: NDArray[np.float32], groups: NDArray[np.intp], *, share: floa
     return logs
 
 
-def best_path(scores: NDArray[np.float32], allowed: NDArray[np.float32]) -> list[int]:
-    """Label numbers of one sentence.
+def best_paths(scores: NDArray[np.float32], lengths: NDArray[np.intp], allowed: NDArray[np.float32]) -> NDArray[np.intp]:
+    """(words,) the best label of each word, as its number: Viterbi over all sentences at once, a step a word.
 
     Args:
-        scores: (words, labels).
+        scores: (words, labels) of the sentences, one after the other.
+        lengths: (sentences,) words of each.
         allowed: of :func:`transitions`.
     """
-    greedy = scores.argmax(1)
-    path = greedy.tolist()
-    # Nearly every sentence's best labels are valid as they stand: only the others pay for Viterbi.
-    if not len(path) or not np.isinf(allowed[np.concatenate(([-1], greedy[:-1])), greedy]).any():
-        return [int(label) for label in path]
-    total = scores[0] + allowed[-1]
-    back = np.zeros(scores.shape, np.intp)
-    for row in range(1, len(scores)):
-        steps = total[:, None] + allowed[:-1]
-        back[row] = steps.argmax(0)
-        total = steps.max(0) + scores[row]
-    label = int(total.argmax())
-    result = [label]
-    for row in range(len(scores) - 1, 0, -1):
-        label = int(back[row, label])
-        result.append(label)
-    return result[::-1]
+    order = np.argsort(-lengths, kind="stable")[: np.count_nonzero(lengths)]
+    starts = (np.cumsum(lengths) - lengths)[order]
+    left = np.bincount(lengths[order])[::-1].cumsum()[::-1][1:].tolist()  # how many sentences have a first, second, … word
+    total = scores[starts] + allowed[-1]
+    backs: list[NDArray[np.intp]] = []
+    for step, count in enumerate(left[1:], 1):
+        behind = total[:count, :, None] + allowed[:-1]
+        backs.append(behind.argmax(1))
+        total[:count] = behind.max(1) + scores[starts[:count] + step]
+    path, label = np.zeros(len(scores), np.intp), total.argmax(1)
+    for step, count in reversed(list(enumerate(left))):
+        path[starts[:count] + step] = label[:count]
+        if step:
+            label[:count] = np.take_along_axis(backs[step - 1], label[:count, None], 1)[:, 0]
+    return path

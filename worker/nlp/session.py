@@ -4,7 +4,7 @@ A CPU without VNNI adds the products of pairs of bytes in 16 bits and saturates:
 tried on the model's own check before it is taken.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -22,34 +22,42 @@ TOLERANCE = 0.25
 
 @dataclass(frozen=True)
 class Check:
-    """A short text's pieces and what the network says about them.
+    """A short text's pieces and what the network says about its words.
 
     Args:
         ids: (pieces,).
-        labels: (pieces,) the best label of each, as its number.
-        scores: (pieces,) that label's score.
+        firsts: (words,) position of each word's first piece.
+        labels: (words,) the best label of each, as its number.
+        scores: (words,) that label's score.
     """
 
     ids: NDArray[np.intp]
+    firsts: NDArray[np.intp]
     labels: NDArray[np.intp]
     scores: NDArray[np.float32]
 
     @classmethod
-    def of_card(cls, card: Mapping[str, Any]) -> Self | None:
-        """The check on a model's card, None where there is none (a model of an earlier version)."""
-        entry = card.get("check")
-        if entry is None:
-            return None
-        return cls(np.array(entry["ids"], np.intp), np.array(entry["labels"], np.intp), np.array(entry["scores"], np.float32))
+    def of_card(cls, card: Mapping[str, Any]) -> Self:
+        """The check on a model's card.
+
+        Raises:
+            ValueError: there is none, or one of pieces: a model of an earlier version.
+        """
+        entry = card.get("check", {})
+        if "firsts" not in entry:
+            message = "the model is of an earlier version of Khabar: make it anew (khabar models train)"
+            raise ValueError(message)
+        ids, firsts, labels = (np.array(entry[name], np.intp) for name in ("ids", "firsts", "labels"))
+        return cls(ids, firsts, labels, np.array(entry["scores"], np.float32))
 
     def holds(self, scores: NDArray[np.float32]) -> bool:
-        """Whether these (pieces, labels) scores give the same labels, and nearly the same certainty."""
+        """Whether these (words, labels) scores give the same labels, and nearly the same certainty."""
         same = np.array_equal(scores.argmax(1), self.labels)
         return same and float(np.abs(scores.max(1) - self.scores).max()) <= TOLERANCE
 
 
 def exact_session(graph: Path, *, threads: int) -> ort.InferenceSession:
-    """Open a verified graph in the exact way: what a model without a check has to take unseen."""
+    """Open a verified graph in the exact way: where a model is made and has no check yet."""
     return _session(graph, threads, WAYS[-1])
 
 
@@ -59,7 +67,7 @@ def checked_session(graph: Path, check: Check, x: NDArray[np.float32], *, thread
     Args:
         graph: the file.
         check: what must come out.
-        x: (1, pieces, hidden) summed embeddings of the check's pieces.
+        x: (pieces, hidden) summed embeddings of the check's pieces.
         threads: of onnxruntime.
 
     Raises:
@@ -67,16 +75,31 @@ def checked_session(graph: Path, check: Check, x: NDArray[np.float32], *, thread
     """
     for way in WAYS:
         session = _session(graph, threads, way)
-        if check.holds(run(session, x)[0]):
+        if check.holds(run(session, x, check.firsts)):
             return session
     message = "on this CPU the network gives other scores than where it was made, in every way of onnxruntime's"
     raise ValueError(message)
 
 
-def run(session: ort.InferenceSession, x: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(windows, pieces, hidden) summed embeddings to (windows, pieces, labels) scores."""
-    (scores,) = session.run(["scores"], {"x": x})
-    return np.asarray(scores, np.float32)
+def run(session: ort.InferenceSession, x: NDArray[np.float32], firsts: Sequence[int] | NDArray[np.intp]) -> NDArray[np.float32]:
+    """One window: (pieces, hidden) summed embeddings to (words, labels) scores; ``firsts`` are the positions of words' first pieces.
+
+    A graph either takes words' means on its way up, the marks at both ends beside them, since attention rests on these where it
+    has nothing to look at; or only asks at the end which pieces are words' first ones.
+    """
+    if any(one.name == "firsts" for one in session.get_inputs()):
+        return _scores(session, {"x": x[None], "firsts": np.array(firsts, np.int64)})
+    lengths = np.diff([0, *firsts, len(x) - 1, len(x)])
+    means = np.zeros((len(lengths), len(x)), np.float32)
+    means[np.repeat(np.arange(len(lengths)), lengths), np.arange(len(x))] = np.repeat(1 / lengths, lengths)
+    return _scores(session, {"x": x[None], "means": means})[1:-1]
+
+
+def _scores(session: ort.InferenceSession, inputs: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
+    """(places, labels) of the one window given."""
+    (scores,) = session.run(["scores"], inputs)
+    found: NDArray[np.float32] = np.asarray(scores, np.float32)[0]
+    return found
 
 
 def _session(graph: Path, threads: int, way: Mapping[str, str]) -> ort.InferenceSession:

@@ -1,12 +1,13 @@
-"""Words to tags: pieces, windows of neighbouring sentences, batches of equal length, the network, decoding.
+"""Words to tags: pieces, windows of neighbouring sentences, the network, decoding.
 
-A window never shares a row with padding and every activation has a fixed scale, so the tags of a document do not depend
+Each window goes through the network by itself and every activation has a fixed scale, so the tags of a document do not depend
 on what else is tagged in the same call. Runs on numpy and onnxruntime alone.
 """
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Self
 
@@ -14,7 +15,7 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from worker.nlp.decode import agreed, best_path, transitions
+from worker.nlp.decode import agreed, best_paths, transitions
 from worker.nlp.pieces import Pieces, is_persian
 from worker.nlp.session import Check, checked_session, exact_session, run
 
@@ -24,14 +25,14 @@ FILES = frozenset({"model.onnx", "pieces.npz"})
 EMBEDDING_BLOCK = 32
 """Values of an embedding that share one scale."""
 
-BATCH_PIECES = 384
-"""Pieces of one run of the network: with more the layers' values no longer fit a core's own cache (6 to 10 % slower at 1,024)."""
-
-AGREEMENT = 0.3
+AGREEMENT = 0.45
 """How far the labels of a repeated word are drawn towards the mean of its occurrences in the document."""
 
 SHORTEST_NAME = 3
 """Letters of a word whose occurrences are heard together; shorter ones are particles."""
+
+CLITICS = frozenset("وفبلك")
+"""Letters that stand before a name in Arabic as words of their own: a word is the same name without them where that occurs too."""
 
 Document = Sequence[Sequence[str]]
 """Sentences → words."""
@@ -59,22 +60,30 @@ class Embeddings:
         return cls(levels.reshape(len(nibbles), -1), scales.astype(np.float32), positions.astype(np.float32))
 
     def __call__(self, ids: NDArray[np.intp]) -> NDArray[np.float32]:
-        """(batch, length) pieces to (batch, length, hidden) sums of piece and position."""
-        blocks = self.levels[ids].reshape(*ids.shape, -1, EMBEDDING_BLOCK).astype(np.float32)
+        """(length,) pieces to (length, hidden) sums of piece and position."""
+        return self.rows(ids) + self.positions[: len(ids)]
+
+    def rows(self, ids: NDArray[np.intp]) -> NDArray[np.float32]:
+        """(length,) pieces to their (length, hidden) embeddings alone."""
+        blocks = self.levels[ids].reshape(len(ids), -1, EMBEDDING_BLOCK).astype(np.float32)
         blocks *= self.scales[ids][..., None]
-        return blocks.reshape(*ids.shape, -1) + self.positions[: ids.shape[1]]
+        return blocks.reshape(len(ids), -1)
 
 
 def occurrences(documents: Sequence[Document]) -> NDArray[np.intp]:
-    """(words,) numbers that occurrences of one word in one document share."""
+    """(words,) numbers that occurrences of one word in one document share, those behind an Arabic clitic of one letter too."""
     numbers: list[int] = []
     fresh = 0
     for document in documents:
+        words = set(chain.from_iterable(document))
         known: dict[str, int] = {}
-        for sentence in document:
-            for word in sentence:
-                numbers.append(fresh if len(word) < SHORTEST_NAME else known.setdefault(word, fresh))
-                fresh = max(fresh, numbers[-1] + 1)
+        for word in chain.from_iterable(document):
+            bare = word
+            while bare[:1] in CLITICS and len(bare) > SHORTEST_NAME + 1 and bare[1:] in words:
+                bare = bare[1:]
+            number = fresh if len(bare) < SHORTEST_NAME else known.setdefault(bare, fresh)
+            numbers.append(number)
+            fresh += number == fresh
     return np.array(numbers, np.intp)
 
 
@@ -118,18 +127,6 @@ def windows(sentences: Iterable[Sequence[tuple[int, ...]]], *, start: int, limit
         yield Window(start, [*ids, Pieces.eos], firsts)
 
 
-def batches(todo: Iterable[Window], *, budget: int) -> Iterator[list[Window]]:
-    """Windows of exactly the same length together, at most ``budget`` pieces (but at least one window) each."""
-    batch: list[Window] = []
-    for window in sorted(todo, key=lambda window: len(window.ids)):
-        if batch and (len(batch[0].ids) != len(window.ids) or (len(batch) + 1) * len(window.ids) > budget):
-            yield batch
-            batch = []
-        batch.append(window)
-    if batch:
-        yield batch
-
-
 class Tagger:
     """A fitted tagger read from a directory (``model.onnx pieces.npz card.json``)."""
 
@@ -142,12 +139,13 @@ class Tagger:
         self._allowed = transitions(self._labels)
 
     @classmethod
-    def load(cls, directory: Path, *, threads: int = 1) -> Self:
+    def load(cls, directory: Path, *, threads: int = 1, checked: bool = True) -> Self:
         """Read a model whose bytes the caller has verified.
 
         Args:
             directory: of the model.
             threads: of onnxruntime; one a process is fastest in bulk.
+            checked: whether the card's check must hold here; a model that is being made has none yet.
 
         Raises:
             OSError, ValueError, KeyError: the directory holds no such model, or this CPU does not compute what it should.
@@ -156,30 +154,29 @@ class Tagger:
         with np.load(directory / "pieces.npz", allow_pickle=False) as arrays:
             embeddings = Embeddings.unpack(arrays["nibbles"], arrays["scales"], arrays["positions"])
             pieces = Pieces(arrays["text"].tobytes().decode().split("\n"), arrays["scores"].tolist())
-        check = Check.of_card(card)
         graph = directory / "model.onnx"
-        if check is None:
-            session = exact_session(graph, threads=threads)
+        if checked:
+            check = Check.of_card(card)
+            session = checked_session(graph, check, embeddings(check.ids), threads=threads)
         else:
-            session = checked_session(graph, check, embeddings(check.ids[None]), threads=threads)
+            session = exact_session(graph, threads=threads)
         return cls(session, embeddings, pieces, card)
 
     def tag(self, documents: Sequence[Document]) -> list[list[list[str]]]:
         """Valid BIO tags of every word, in the shape of ``documents`` (documents → sentences → words)."""
         lengths = [len(sentence) for document in documents for sentence in document]
         scores = np.zeros((sum(lengths), len(self._labels)), np.float32)
-        for batch in batches(self._windows(documents), budget=BATCH_PIECES):
-            found = self._run(batch)
-            for window, rows in zip(batch, found, strict=True):
-                scores[window.start : window.start + len(window.firsts)] = rows[window.firsts]
-        tags = self._decode(agreed(scores, occurrences(documents), share=AGREEMENT), lengths)
-        return [[next(tags) for _ in document] for document in documents]
+        for window in self._windows(documents):
+            scores[window.start : window.start + len(window.firsts)] = self._run(window)
+        heard = agreed(scores, occurrences(documents), share=AGREEMENT)
+        tags = map(self._labels.__getitem__, best_paths(heard, np.array(lengths, np.intp), self._allowed).tolist())
+        return [[list(islice(tags, len(sentence))) for sentence in document] for document in documents]
 
     def check(self, sentences: Document) -> Check:
         """The scores of a short document (one window) as this machine computes them: what a model's card keeps."""
         [window] = self._windows([sentences])
-        scores = self._run([window])[0]
-        return Check(np.array(window.ids, np.intp), scores.argmax(1), scores.max(1))
+        scores = self._run(window)
+        return Check(np.array(window.ids, np.intp), np.array(window.firsts, np.intp), scores.argmax(1), scores.max(1))
 
     def _windows(self, documents: Sequence[Document]) -> Iterator[Window]:
         """The windows of all documents; words are numbered through."""
@@ -190,14 +187,6 @@ class Tagger:
             yield from windows(spelled, start=start, limit=self._limit)
             start += sum(map(len, document))
 
-    def _run(self, batch: Sequence[Window]) -> NDArray[np.float32]:
-        """(windows, pieces, labels) scores."""
-        ids = np.array([window.ids for window in batch], np.intp)
-        return run(self._session, self._embed(ids))
-
-    def _decode(self, scores: NDArray[np.float32], lengths: Sequence[int]) -> Iterator[list[str]]:
-        """The tags of each sentence."""
-        names, start = self._labels, 0
-        for length in lengths:
-            yield [names[label] for label in best_path(scores[start : start + length], self._allowed)] if length else []
-            start += length
+    def _run(self, window: Window) -> NDArray[np.float32]:
+        """(words, labels) scores."""
+        return run(self._session, self._embed(np.array(window.ids, np.intp)), window.firsts)

@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from worker.nlp.decode import agreed, best_path, transitions
+from worker.nlp.decode import agreed, best_paths, transitions
 
+Scores = np.ndarray[tuple[int, ...], np.dtype[np.float32]]
 LABELS = ("O", "B-PER", "I-PER", "B-LOC", "I-LOC")
 
 
@@ -18,14 +19,21 @@ def valid(path: tuple[int, ...]) -> bool:
     return all(not after.startswith("I-") or before[2:] == after[2:] for before, after in itertools.pairwise(names))
 
 
-@given(arrays.arrays(np.float32, st.tuples(st.integers(1, 4), st.just(5)), elements=st.floats(-5, 5, width=32)))
-def test_the_path_is_the_best_valid_one(scores: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> None:
-    """No valid path of labels scores higher than the one found, and the one found is valid."""
-    path = tuple(best_path(scores, transitions(LABELS)))
-    assert valid(path)
-    every = (path for path in itertools.product(range(5), repeat=len(scores)) if valid(path))
-    best = max(float(scores[range(len(scores)), list(other)].sum()) for other in every)
-    assert float(scores[range(len(scores)), list(path)].sum()) >= best - 1e-4
+@given(st.lists(st.integers(0, 4), min_size=1, max_size=4), st.data())
+def test_each_path_is_the_best_valid_one(lengths: list[int], data: st.DataObject) -> None:
+    """No valid path of labels is worth more than the one found, whatever other sentences stand beside; the one found is valid."""
+    numbers = st.floats(-5, 5, width=32)
+    scores = data.draw(arrays.arrays(np.float32, (sum(lengths), 5), elements=numbers))
+
+    def worth(part: Scores, path: tuple[int, ...]) -> float:
+        return float(part[range(len(part)), list(path)].sum())
+
+    paths = np.split(best_paths(scores, np.array(lengths), transitions(LABELS)), np.cumsum(lengths)[:-1])
+    for path, part in zip(paths, np.split(scores, np.cumsum(lengths)[:-1]), strict=True):
+        found = tuple(path.tolist())
+        assert valid(found)
+        every = (other for other in itertools.product(range(5), repeat=len(part)) if valid(other))
+        assert worth(part, found) >= max(worth(part, other) for other in every) - 1e-4
 
 
 def test_a_doubtful_occurrence_follows_a_plain_one() -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 
 from tests.unit.nlp import tiny
 from worker.enrich.text import fold
+from worker.errors import UserError
 from worker.nlp import models, pipeline
 from worker.nlp.official import Official
 from worker.nlp.pieces import Pieces
@@ -188,7 +190,7 @@ def test_a_shipped_model_can_be_gone_on_from(made: dict[str, Path], data: Path) 
     tagger = Tagger.load(start)
     for words, scores in zip(text, floats, strict=True):
         [window] = tagger._windows([[words]])  # noqa: SLF001 - tags alone would hide differences
-        assert np.abs(tagger._run([window])[0][window.firsts] - scores).max() < 0.1 * np.abs(scores).max()  # noqa: SLF001
+        assert np.abs(tagger._run(window) - scores).max() < 0.1 * np.abs(scores).max()  # noqa: SLF001
     before = {f"an earlier khabar-accurate/{name}": entry["sha256"] for name, entry in card(start)["files"].items()}
     further = run.train(data=data, out=data.parent / "further", preset="accurate", seed=4, start=start, epochs=0.5)
     assert card(further)["inputs"].items() >= before.items()
@@ -245,3 +247,13 @@ def test_the_table_of_clitics_is_learned_from_names(tmp_path: Path, monkeypatch:
         "وسوريا": 1, "بسوريا": 1, "واشنطن": 0, "لبنان": 0, "بغداد": 0, "وائل": 0, "لقطر": 1,
     }  # fmt: skip
     assert all(1 <= share <= 100 for _, share in rows.values())
+
+
+def test_a_model_of_an_earlier_version_is_no_start(made: dict[str, Path], tmp_path: Path) -> None:
+    """Its words never stood for their pieces: its weights would say other things in this network."""
+    earlier = Path(shutil.copytree(made["fast"], tmp_path / "fast"))
+    graph = onnx.load(earlier / "model.onnx")
+    del graph.metadata_props[:]
+    onnx.save(graph, earlier / "model.onnx")
+    with pytest.raises(UserError, match="of an earlier version of Khabar"):
+        read_shipped(earlier)

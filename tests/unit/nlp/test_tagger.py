@@ -12,7 +12,8 @@ import pytest
 import torch
 
 from worker.nlp.pieces import WORD_START, Pieces
-from worker.nlp.tagger import Embeddings, Tagger, Window, batches, windows
+from worker.nlp.tagger import Embeddings, Tagger, Window, occurrences, windows
+from worker.nlp.train.card import add_check
 from worker.nlp.train.export import export
 from worker.nlp.train.network import Network
 from worker.nlp.train.quantise import Grid, attach
@@ -36,6 +37,7 @@ def network() -> Network:
         "positions": WINDOW,
         "labels": 9,
         "layers": 2,
+        "words_from": 1,
     }
     made = Network({**sizes, "epsilon": 1e-12})
     for name, weight in made.named_parameters():
@@ -50,6 +52,7 @@ def model(network: Network, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("model")
     card = {"name": "random", "labels": LABELS, "window": WINDOW}
     export(network, grids, pieces=VOCABULARY, scores=[-float(n) for n in range(len(VOCABULARY))], card=card, out=out)
+    add_check(out, Tagger.load(out, checked=False).check([["abc", "def"]]))
     return out
 
 
@@ -76,9 +79,9 @@ def test_tags_do_not_depend_on_the_company(model: Path) -> None:
     seen: list[dict[tuple[int, ...], bytes]] = []
     run = tagger._run  # noqa: SLF001 - tags alone would hide small differences
 
-    def noting(batch: Any) -> Any:  # noqa: ANN401 - passes through
-        found = run(batch)
-        seen[-1].update({tuple(window.ids): rows.tobytes() for window, rows in zip(batch, found, strict=True)})
+    def noting(window: Window) -> Any:  # noqa: ANN401 - passes through
+        found = run(window)
+        seen[-1][tuple(window.ids)] = found.tobytes()
         return found
 
     tagger._run = noting  # type: ignore[method-assign]  # noqa: SLF001 - see above
@@ -91,25 +94,32 @@ def test_tags_do_not_depend_on_the_company(model: Path) -> None:
     assert seen[0] == seen[1]
 
 
+def test_occurrences_of_a_word_are_numbered_alike() -> None:
+    """Within a document alone, Arabic clitics off where the word stands without them too; particles are always on their own."""
+    [one, other] = [[["سامر", "في", "وسامر"], ["ولسامر", "وزير", "", "في"]], [["سامر", "وحلب"]]]
+    numbers = occurrences([one, other]).tolist()
+    assert numbers == [0, 1, 0, 2, 3, 4, 5, 6, 7]
+    assert occurrences([[["لسامر", "ولسامر", "سامر"]]]).tolist() == [0, 0, 0]
+    assert occurrences([]).tolist() == []
+
+
 def test_a_neighbouring_sentence_is_context(model: Path) -> None:
     """The same sentence scores differently beside another one: windows do hold neighbours."""
     first, second = ["abc", "def", "gh"], ["jih", "fed"]
     tagger = Tagger.load(model)
     (alone,), (beside,) = ([*tagger._windows([sentences])] for sentences in ([first], [first, second]))  # noqa: SLF001 - windows are the subject
-    count = len(alone.ids) - 1
-    assert alone.ids[:count] == beside.ids[:count]
-    assert not np.allclose(tagger._run([alone])[0, :count], tagger._run([beside])[0, :count])  # noqa: SLF001 - see above
+    assert alone.ids[:-1] == beside.ids[: len(alone.ids) - 1]
+    assert not np.allclose(tagger._run(alone), tagger._run(beside)[:3])  # noqa: SLF001 - see above
 
 
 def test_the_file_computes_what_the_network_does(model: Path, network: Network) -> None:
     """Scores of the int8 file follow those of the torch network with the same grids."""
     tagger = Tagger.load(model)
     window = next(tagger._windows([document(5, 3)]))  # noqa: SLF001 - the numbers are the subject
-    found = tagger._run([window])[0]  # noqa: SLF001 - see above
+    found = tagger._run(window)  # noqa: SLF001 - see above
     attach(network, [{name: Grid(0.05, 128) for name in ("qkv", "ao", "fi", "fo")} for _ in range(2)])
-    length = len(window.ids)
     with torch.no_grad():
-        wanted = network(torch.tensor([window.ids]), torch.tensor([length]), torch.arange(length)).numpy()
+        wanted = network(torch.tensor([window.ids]), torch.tensor([len(window.ids)]), torch.tensor(window.firsts)).numpy()
     attach(network, [{}, {}])
     assert np.corrcoef(found.ravel(), wanted.ravel())[0, 1] > 0.97
 
@@ -118,8 +128,7 @@ def test_embeddings_survive_four_bits(model: Path, network: Network) -> None:
     """Unpacked rows are near the fitted ones, nibbles in the right half."""
     with np.load(model / "pieces.npz", allow_pickle=False) as arrays:
         embeddings = Embeddings.unpack(arrays["nibbles"], arrays["scales"], arrays["positions"])
-    ids = np.arange(len(VOCABULARY))[None]
-    found = embeddings(ids)[0] - embeddings.positions[: len(VOCABULARY)]
+    found = embeddings.rows(np.arange(len(VOCABULARY)))
     wanted = network.words.detach().numpy()
     assert np.abs(found - wanted).mean() < 0.12 * np.abs(wanted).mean()
 
@@ -133,16 +142,6 @@ def test_windows_keep_every_word_and_the_limit() -> None:
     inner = [piece for window in made for piece in window.ids[1:-1]]
     assert inner == [piece for sentence in sentences for word in sentence for piece in word]
     assert all((window.ids[0], window.ids[-1]) == (Pieces.bos, Pieces.eos) for window in made)
-
-
-def test_batches_hold_windows_of_one_length() -> None:
-    """No row is ever padded and no batch exceeds its budget, except a window that alone does."""
-    todo = [Window(n, [0] * (3 + n % 5), [1]) for n in range(50)] + [Window(50, [0] * 90, [1])]
-    made = list(batches(todo, budget=20))
-    assert sorted(window.start for batch in made for window in batch) == list(range(51))
-    for batch in made:
-        assert len({len(window.ids) for window in batch}) == 1
-        assert len(batch) == 1 or sum(len(window.ids) for window in batch) <= 20
 
 
 def test_loading_needs_no_torch(model: Path) -> None:

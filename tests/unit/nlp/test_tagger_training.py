@@ -16,7 +16,7 @@ from worker.nlp.train import quantise
 from worker.nlp.train.average import first_layers, from_state, mean
 from worker.nlp.train.data import WINDOW, Example, batches, groups, pack, read_bio, read_words, spell
 from worker.nlp.train.harmonise import LABELS, UNLABELLED, allowed, countries_as_places, is_place
-from worker.nlp.train.network import Network, product
+from worker.nlp.train.network import Network, product, words_of
 from worker.nlp.train.prune import narrowed, worth
 from worker.nlp.train.scoring import collate, dev_scores
 
@@ -33,7 +33,7 @@ def pieces() -> Pieces:
 def tiny(seed: int) -> Network:
     """A network of one small layer."""
     sizes = {"hidden": 24, "feed": 48, "heads": 2, "head": 12, "vocabulary": len(VOCABULARY), "positions": WINDOW, "labels": 9, "layers": 1}
-    network = Network({**sizes, "epsilon": 1e-12})
+    network = Network({**sizes, "words_from": 1, "epsilon": 1e-12})
     source = torch.Generator().manual_seed(seed)
     for name, weight in network.named_parameters():
         torch.nn.init.ones_(weight) if name.endswith("ln_w") else torch.nn.init.normal_(weight, std=0.1, generator=source)
@@ -209,8 +209,27 @@ def test_what_the_loss_would_not_miss_is_pruned_first(pieces: Pieces) -> None:
     assert heads[0] == 0
     assert heads[1] > 0
     assert torch.equal(torch.nonzero(feed == 0).flatten(), torch.tensor(silent))
-    small = from_state(narrowed(network, values, heads=1, feed=45), heads=2, epsilon=1e-12)
+    small = from_state(narrowed(network, values, heads=1, feed=45, words_from=1), heads=2, epsilon=1e-12)
     assert (small.sizes["heads"], small.sizes["head"], small.sizes["feed"]) == (1, 12, 45)
     with torch.no_grad():
         before, after = (one(batch.ids, batch.lengths, batch.firsts) for one in (network, small))
     assert torch.allclose(before, after, atol=1e-5)
+
+
+def test_words_stand_for_their_pieces(pieces: Pieces) -> None:
+    """Rows of different lengths: every word is the mean of its own pieces, nothing is padded into view, and marks go all the way up."""
+    lengths, firsts = torch.tensor([7, 4]), torch.tensor([1, 2, 5, 7 + 1])
+    rows, places, means, counts = words_of(lengths, firsts, length=7)
+    assert (rows.tolist(), places.tolist(), counts.tolist()) == ([0, 0, 0, 1], [1, 2, 3, 1], [5, 3])
+    pieces_of = [[row.nonzero().flatten().tolist() for row in part] for part in means]
+    assert pieces_of == [[[0], [1], [2, 3, 4], [5], [6]], [[0], [1, 2], [3], [], []]]
+    assert means.sum(2).tolist() == [[1, 1, 1, 1, 1], [1, 1, 1, 0, 0]]
+    sentences = [spell(example, pieces) for example in toy(6)]
+    windows = list(pack(sentences, [[number] for number in range(6)]))
+    network = tiny(seed=4)
+    network.load_state_dict({**network.state_dict(), "words_from": torch.tensor(0)})  # every layer sees words alone
+    together = collate(windows)
+    with torch.no_grad():
+        found = network(together.ids, together.lengths, together.firsts)
+        alone = [network(batch.ids, batch.lengths, batch.firsts) for batch in (collate([window]) for window in windows)]
+    assert torch.allclose(found, torch.cat(alone), atol=1e-5)

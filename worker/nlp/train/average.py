@@ -40,9 +40,10 @@ def from_state(state: State, *, heads: int, epsilon: float) -> Network:
     sizes = {
         "hidden": hidden, "feed": state["layers.0.fi_w"].shape[0], "heads": state["layers.0.ao_w"].shape[1] // head, "head": head,
         "vocabulary": vocabulary, "positions": state["positions"].shape[0], "labels": state["head_w"].shape[0], "layers": layers,
+        "words_from": min(layers, int(state.get("words_from", layers))),
     }  # fmt: skip
     network = Network({**sizes, "epsilon": epsilon})
-    network.load_state_dict(state)
+    network.load_state_dict({**state, "words_from": network.words_from})
     return network
 
 

@@ -87,7 +87,8 @@ def keep_figures(directory: Path, start: Path, *, words_per_second: float) -> No
 def add_check(directory: Path, check: Check) -> None:
     """Write what the network says about :data:`CHECKED`, for the machines that it will be loaded on."""
     scores = [round(float(score), 3) for score in check.scores]
-    _add(directory, {"check": {"ids": check.ids.tolist(), "labels": check.labels.tolist(), "scores": scores}})
+    ids, firsts, labels = (part.tolist() for part in (check.ids, check.firsts, check.labels))
+    _add(directory, {"check": {"ids": ids, "firsts": firsts, "labels": labels, "scores": scores}})
 
 
 def _add(directory: Path, entries: dict[str, Any]) -> None:

@@ -75,27 +75,40 @@ class Graph:
 
 
 def build_graph(network: Network, grids: list[dict[str, Grid]]) -> onnx.ModelProto:
-    """``x`` (batch, length, hidden) summed embeddings → ``scores`` (batch, length, labels); rows are never padded."""
+    """Summed embeddings ``x`` (batch, length, hidden) to ``scores`` (batch, places, labels); rows are never padded.
+
+    Where upper layers see words, ``means`` (places, length) are each piece's share in each of them; else ``firsts`` (places,) are the
+    pieces that are asked about.
+    """
     weights = {name: value.detach().float().numpy() for name, value in network.state_dict().items()}
     heads, epsilon = int(network.sizes["heads"]), network.epsilon
     graph = Graph()
     value = _norm(graph, "x", weights["ln_w"], weights["ln_b"], epsilon=epsilon, name="embedded")
+    words_from = int(weights["words_from"])
     for index, part in enumerate(grids):
+        if index == words_from:
+            value = graph.node("MatMul", ["means", value], "words")
         value = _layer(graph, value, _layer_weights(weights, index), part, heads=heads, epsilon=epsilon, name=f"l{index}")
+    if words_from >= len(grids):
+        value = graph.node("Gather", [value, "firsts"], "words", axis=1)
+        words = helper.make_tensor_value_info("firsts", TensorProto.INT64, ["places"])
+    else:
+        words = helper.make_tensor_value_info("means", TensorProto.FLOAT, ["places", "length"])
     head = graph.constant("head.w", weights["head_w"].T)
     graph.node("MatMul", [value, head], "head.y")
     graph.node("Add", ["head.y", graph.constant("head.b", weights["head_b"])], "scores")
-    shape = ["batch", "length"]
+    hidden, labels = int(network.sizes["hidden"]), int(network.sizes["labels"])
     made = helper.make_graph(
         graph.nodes,
         "khabar",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [*shape, int(network.sizes["hidden"])])],
-        [helper.make_tensor_value_info("scores", TensorProto.FLOAT, [*shape, int(network.sizes["labels"])])],
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["batch", "length", hidden]), words],
+        [helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["batch", "places", labels])],
         graph.constants,
     )
     opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(MICROSOFT, 1)]
     model = helper.make_model(made, opset_imports=opsets, producer_name="khabar")
     model.ir_version = 9
+    helper.set_model_props(model, {"words_from": str(words_from)})
     return model
 
 

@@ -1,4 +1,7 @@
-"""The tagger as a torch network: BERT's layers (post-norm, exact GELU) and a linear head on each word's first piece.
+"""The tagger as a torch network: BERT's layers (post-norm, exact GELU) and a linear head on each word.
+
+The lower layers see pieces, the upper ones words, each the mean of its pieces (a sequence that is shortened on its way up: Dai et al. 2020,
+"Funnel-Transformer"). In a teacher all layers see pieces, and the head a word's first one.
 
 Matrix products run in bfloat16 where the CPU has it, everything else in float32. Attention is written as plain products and dropout
 takes its masks from a pool, because torch's fused attention in bfloat16 and its random generator are slow on CPUs.
@@ -110,7 +113,8 @@ class Network(nn.Module):
     """Pieces to label scores.
 
     Args:
-        sizes: ``hidden feed heads head vocabulary positions labels layers`` (``head``: width of one) and ``epsilon``.
+        sizes: ``hidden feed heads head vocabulary positions labels layers`` (``head``: width of one), ``words_from`` (the layer
+            from which on words stand for their pieces; ``layers`` for none) and ``epsilon``.
     """
 
     def __init__(self, sizes: dict[str, float]) -> None:
@@ -124,6 +128,8 @@ class Network(nn.Module):
         self.ln_w = nn.Parameter(torch.empty(hidden))
         self.ln_b = nn.Parameter(torch.empty(hidden))
         self.layers = nn.ModuleList(Layer(size, self.epsilon) for _ in range(size["layers"]))
+        # Part of the weights' file, as no shape tells it.
+        self.register_buffer("words_from", torch.tensor(size["words_from"]))
         self.head_w = nn.Parameter(torch.empty(size["labels"], hidden))
         self.head_b = nn.Parameter(torch.empty(size["labels"]))
 
@@ -150,14 +156,48 @@ class Network(nn.Module):
         value = functional.layer_norm(value, (value.shape[-1],), self.ln_w, self.ln_b, self.epsilon)
         if dropout is not None:
             value = dropout(value)
-        hidden_part = torch.arange(length)[None, :] >= lengths[:, None]
-        bias = torch.zeros(hidden_part.shape, dtype=FORMAT).masked_fill(hidden_part, -1e4)[:, None, None, :]
-        for layer in self.layers:
+        rows, places, means, counts = words_of(lengths, firsts, length=length)
+        words_from, bias = int(cast("Tensor", self.words_from)), padding_bias(lengths, length)
+        for layer in self.layers[:words_from]:
             value = cast("Tensor", layer(value, bias, dropout))
-        chosen = value.reshape(-1, value.shape[-1])[firsts]
+        if words_from == len(self.layers):
+            chosen = value.view(-1, value.shape[-1])[firsts]
+        else:
+            value, bias = torch.bmm(means, value), padding_bias(counts, means.shape[1])
+            for layer in self.layers[words_from:]:
+                value = cast("Tensor", layer(value, bias, dropout))
+            chosen = value[rows, places]
         if dropout is not None:
             chosen = dropout(chosen)
         return functional.linear(chosen, self.head_w, self.head_b)
+
+
+def padding_bias(lengths: Tensor, length: int) -> Tensor:
+    """(batch, 1, 1, length) what attention adds to its scores so that nothing looks at padding."""
+    hidden_part = torch.arange(length)[None, :] >= lengths[:, None]
+    return torch.zeros(hidden_part.shape, dtype=FORMAT).masked_fill(hidden_part, -1e4)[:, None, None, :]
+
+
+def words_of(lengths: Tensor, firsts: Tensor, *, length: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """How words come to stand for their pieces: between a row's two marks, in order, each the mean of its pieces.
+
+    Args:
+        lengths: (batch,) pieces of each row.
+        firsts: (words,) positions of first pieces in the flattened batch.
+        length: pieces of the longest row.
+
+    Returns:
+        (words,) row and (words,) place of each word; (batch, places, length) the share of each piece in each place; (batch,)
+        places of each row.
+    """
+    batch = torch.arange(len(lengths))
+    begins = torch.zeros(len(lengths), length, dtype=torch.int64)
+    begins.view(-1)[firsts] = 1
+    begins[batch, 0] = begins[batch, lengths - 1] = 1
+    places, counts = begins.cumsum(1) - 1, begins.sum(1)
+    padding = torch.arange(length) >= lengths[:, None]
+    inside = (places.masked_fill(padding, -1)[:, None] == torch.arange(int(counts.max()))[:, None]).float()
+    return firsts // length, places.view(-1)[firsts], inside / inside.sum(2, keepdim=True).clamp_min(1), counts
 
 
 def from_encoder(  # noqa: PLR0913 - a network has this many sizes
@@ -166,7 +206,8 @@ def from_encoder(  # noqa: PLR0913 - a network has this many sizes
     """The first ``layers`` layers of the encoder with the kept pieces and a fresh head."""
     sizes = {
         "hidden": encoder.hidden, "feed": encoder.feed, "heads": encoder.heads, "head": encoder.hidden // encoder.heads,
-        "vocabulary": len(kept), "positions": positions, "labels": labels, "layers": layers, "epsilon": encoder.epsilon,
+        "vocabulary": len(kept), "positions": positions, "labels": labels, "layers": layers, "words_from": layers,
+        "epsilon": encoder.epsilon,
     }  # fmt: skip
     network = Network(sizes)
     hidden, tensors = encoder.hidden, {name: torch.from_numpy(value) for name, value in encoder.tensors.items()}
@@ -177,6 +218,7 @@ def from_encoder(  # noqa: PLR0913 - a network has this many sizes
         "ln_b": tensors["emb.ln.b"],
         "head_w": torch.randn(labels, hidden, generator=torch.Generator().manual_seed(seed)) * 0.02,
         "head_b": torch.zeros(labels),
+        "words_from": torch.tensor(layers),
     }
     for layer in range(layers):
         part = f"l{layer}."

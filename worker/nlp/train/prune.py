@@ -35,9 +35,18 @@ def _scaling(weight: torch.nn.Parameter) -> Tensor:
     return torch.zeros(weight.shape[1]) if weight.grad is None else (weight.detach() * weight.grad).sum(0)
 
 
-def narrowed(network: Network, values: list[tuple[Tensor, Tensor]], *, heads: int, feed: int) -> State:
-    """The network with the ``heads`` heads and ``feed`` columns of each layer that are worth most, in their old order."""
+def narrowed(network: Network, values: list[tuple[Tensor, Tensor]], *, heads: int, feed: int, words_from: int) -> State:
+    """The network with the ``heads`` heads and ``feed`` columns of each layer that are worth most, in their old order.
+
+    Args:
+        network: of full width.
+        values: of :func:`worth`.
+        heads: that stay.
+        feed: columns that stay.
+        words_from: the layer from which on words stand for their pieces.
+    """
     state = {name: value for name, value in network.state_dict().items() if not name.startswith("layers.")}
+    state["words_from"] = torch.tensor(words_from)
     for number, (layer, value) in enumerate(zip(layers_of(network), values, strict=True)):
         state |= {f"layers.{number}.{name}": part for name, part in _layer(layer, *value, heads=heads, feed=feed).items()}
     return state

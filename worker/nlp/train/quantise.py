@@ -150,9 +150,8 @@ def round_embeddings(network: Network) -> None:
     """Put the piece embeddings on the 4-bit grid of the shipped file."""
     nibbles, scales = quantise_embeddings(network.words.detach().float().numpy())
     unpacked = Embeddings.unpack(nibbles, scales, np.zeros((1, network.words.shape[1]), np.float16))
-    ids = np.arange(len(nibbles))[:, None]
     with torch.no_grad():
-        network.words.copy_(torch.from_numpy(unpacked(ids)[:, 0]))
+        network.words.copy_(torch.from_numpy(unpacked.rows(np.arange(len(nibbles)))))
 
 
 def sample_batches(corpora: Sequence[Sequence[Example]], pieces: Pieces, *, seed: int, runs: int = 40, count: int = 8) -> list[Batch]:

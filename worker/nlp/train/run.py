@@ -1,8 +1,9 @@
 """The whole recipe, from the encoder and the corpora to a model's directory: what ``khabar models train`` calls.
 
 ``accurate``: all twelve layers, four epochs on the first corpora; a second member goes on for one and a half with the
-added ones; the mean of both is rounded to the shipped file. ``fast``: the mean's first six layers, taught by it; then those
-narrowed, taught by both; rounded alike. Every step leaves its weights in ``out/work`` and is skipped when they are there.
+added ones; the mean of both is rounded to the shipped file. ``fast``: the mean's lower six layers, taught by it; then those
+narrowed, words standing for their pieces in the upper three, taught by both; rounded alike. Every step leaves its weights in
+``out/work`` and is skipped when they are there.
 """
 
 from collections.abc import Iterator, Sequence
@@ -33,8 +34,11 @@ from worker.nlp.train.vocabulary import SHIPPED_WORDS, common_words, keep_pieces
 
 PRESETS = ("accurate", "fast")
 HEADS = 12
-NARROW = {"heads": 6, "feed": 512}
-"""What is left in a layer of ``fast``, of 12 heads and 1,536 columns: 0.39 of the multiplications."""
+NARROW = {"heads": 6, "feed": 512, "words_from": 3}
+"""What is left in a layer of ``fast``, of 12 heads and 1,536 columns, and the layer from which on words stand for their pieces."""
+RUNS = ((2.5, 3e-4), (1.2, 2e-4), (2.0, 2e-4))
+"""Epochs and peak rate of the runs that teach ``fast``, one after the other."""
+IMITATION = 0.6
 EVERYTHING = (*corpora.FIRST, *corpora.ADDED, *corpora.DEV)
 EPSILON = 1e-12
 
@@ -104,8 +108,8 @@ def train(  # noqa: PLR0913 - a run has this many settings
     encoder = read_encoder(wheel_file())
     kept = keep_pieces(encoder.pieces, encoder.scores.tolist(), fitted_words(data))
     inputs = Inputs(pick(encoder.pieces, encoder.scores.tolist(), kept), data, out / "work", seed)
-    teacher = accurate_mean(inputs, encoder, kept)
-    network = from_state(teacher, heads=HEADS, epsilon=EPSILON) if preset == "accurate" else student(inputs, teacher)
+    deep = accurate_mean(inputs, encoder, kept)
+    network = from_state(deep, heads=HEADS, epsilon=EPSILON) if preset == "accurate" else narrow(inputs, deep)
     kept = keep_pieces(inputs.pieces.pieces, inputs.pieces.scores, shipped_words(data, preset))
     network.words = torch.nn.Parameter(network.words.detach()[kept])
     inputs = replace(inputs, pieces=pick(inputs.pieces.pieces, inputs.pieces.scores, kept))
@@ -136,8 +140,8 @@ def ship(  # noqa: PLR0913 - a model has this many origins
     grids = rounded(network, inputs)
     card = make_card(f"khabar-{preset}", data=inputs.data, seed=inputs.seed, start=start, everything=not measured)
     export(network, grids, pieces=list(inputs.pieces.pieces), scores=list(inputs.pieces.scores), card=card, out=out)
+    add_check(out, Tagger.load(out, checked=False).check(CHECKED))
     tagger, dev = Tagger.load(out), inputs.dev()
-    add_check(out, tagger.check(CHECKED))
     speed = words_per_second([one for part in dev.values() for one in part], tagger.tag)
     if start is not None and not measured:
         keep_figures(out, start, words_per_second=speed)
@@ -198,35 +202,43 @@ def accurate_mean(inputs: Inputs, encoder: Encoder, kept: list[int]) -> State:
     return mean([read_state(part / "final.pt") for part in (first, second)])
 
 
-def student(inputs: Inputs, teacher: State) -> Network:
-    """Six layers taught by the mean, then the same narrowed and taught by both."""
-    last = inputs.work / "narrow-on" / "final.pt"
+def narrow(inputs: Inputs, deep: State) -> Network:
+    """The lower six layers narrowed, and taught by all twelve and the six at full width."""
+    runs = [(inputs.work / f"narrow-{number}", own) for number, own in enumerate(RUNS, 1)]
+    last = runs[-1][0] / "final.pt"
     if not last.exists():
-        _fit_student(inputs, from_state(teacher, heads=HEADS, epsilon=EPSILON), first_layers(teacher, 6))
+        six, text = six_layers(inputs, deep), taught_text(inputs)
+        network = narrow_start(inputs, six)
+        taught = taught_scores(inputs, "taught-by-both", [from_state(deep, heads=HEADS, epsilon=EPSILON), six], text)
+        for number, (out, (epochs, rate)) in enumerate(runs, 3):
+            settings = Settings(epochs=epochs, encoder_rate=rate, seed=inputs.seed + number, imitation=IMITATION)
+            if not (out / "final.pt").exists():
+                fit(network, text, inputs.pieces, settings=settings, out=out, dev=inputs.dev(), taught=taught)
+            network.load_state_dict(read_state(out / "final.pt"))
     return from_state(read_state(last), heads=HEADS, epsilon=EPSILON)
 
 
-def _fit_student(inputs: Inputs, deep: Network, lower: State) -> None:
-    """The three runs of a student; those that are there already are read."""
-    text = [*inputs.corpora((*corpora.FIRST, *corpora.ADDED)), *inputs.unlabelled()]
-    settings = Settings(epochs=3, encoder_rate=3e-4, seed=inputs.seed + 2, imitation=0.6)
-    six, out = from_state(lower, heads=HEADS, epsilon=EPSILON), inputs.work / "student"
+def six_layers(inputs: Inputs, deep: State) -> Network:
+    """The lower six of the twelve layers, taught by all of them."""
+    out = inputs.work / "six"
     if not (out / "final.pt").exists():
-        fit(six, text, inputs.pieces, settings=settings, out=out, dev=inputs.dev(), taught=taught_scores(inputs, "taught", [deep], text))
-    six.load_state_dict(read_state(out / "final.pt"))
-    narrow, taught = narrow_start(inputs, six), taught_scores(inputs, "taught-by-both", [deep, six], text)
-    runs = {"narrow": replace(settings, epochs=2.5), "narrow-on": replace(settings, epochs=1.2, encoder_rate=2e-4, seed=inputs.seed + 3)}
-    for name, own in runs.items():
-        out = inputs.work / name
-        if not (out / "final.pt").exists():
-            fit(narrow, text, inputs.pieces, settings=own, out=out, dev=inputs.dev(), taught=taught)
-        narrow.load_state_dict(read_state(out / "final.pt"))
+        text, teacher = taught_text(inputs), from_state(deep, heads=HEADS, epsilon=EPSILON)
+        network = from_state(first_layers(deep, 6), heads=HEADS, epsilon=EPSILON)
+        settings = Settings(epochs=3, encoder_rate=3e-4, seed=inputs.seed + 2, imitation=IMITATION)
+        taught = taught_scores(inputs, "taught", [teacher], text)
+        fit(network, text, inputs.pieces, settings=settings, out=out, dev=inputs.dev(), taught=taught)
+    return from_state(read_state(out / "final.pt"), heads=HEADS, epsilon=EPSILON)
 
 
-def narrow_start(inputs: Inputs, six: Network) -> Network:
+def taught_text(inputs: Inputs) -> list[list[Example]]:
+    """What a student reads: all labelled text, and treebanks that only its teachers tag."""
+    return [*inputs.corpora((*corpora.FIRST, *corpora.ADDED)), *inputs.unlabelled()]
+
+
+def narrow_start(inputs: Inputs, network: Network) -> Network:
     """The parts of each layer that the loss on a sample of the text would miss most."""
     sample = quantise.sample_batches(inputs.corpora((*corpora.FIRST, *corpora.ADDED)), inputs.pieces, seed=inputs.seed, count=40)
-    return from_state(narrowed(six, worth(six, sample), **NARROW), heads=HEADS, epsilon=EPSILON)
+    return from_state(narrowed(network, worth(network, sample), **NARROW), heads=HEADS, epsilon=EPSILON)
 
 
 def taught_scores(inputs: Inputs, name: str, teachers: Sequence[Network], text: Sequence[Sequence[Example]]) -> list[NDArray[np.float16]]:

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from worker.nlp.decode import best_path, transitions
+from worker.nlp.decode import best_paths, transitions
 from worker.nlp.evaluate import evaluate
 from worker.nlp.pieces import Pieces
 from worker.nlp.train.data import Example, Window, batches, pack, spell
@@ -88,7 +88,8 @@ def tag_with(network: Network, examples: Sequence[Example], pieces: Pieces) -> C
         numbers = iter(range(len(examples)))
         together = [[next(numbers) for _ in document] for document in documents]
         scores = score(network, examples, pieces, groups=together)
-        table = transitions(LABELS)
-        return [[[LABELS[label] for label in best_path(scores[n], table)] for n in group] for group in together]
+        lengths = np.array([len(one) for one in scores], np.intp)
+        paths = np.split(best_paths(np.concatenate(scores), lengths, transitions(LABELS)), lengths.cumsum()[:-1])
+        return [[[LABELS[label] for label in paths[n]] for n in group] for group in together]
 
     return tag

@@ -8,6 +8,7 @@ import torch
 from onnx import numpy_helper
 from torch import Tensor
 
+from worker.errors import UserError
 from worker.nlp.pieces import Pieces
 from worker.nlp.tagger import Embeddings
 from worker.nlp.train.average import State
@@ -21,16 +22,21 @@ def read_shipped(directory: Path) -> tuple[State, Pieces]:
 
     Args:
         directory: with ``model.onnx`` and ``pieces.npz``, verified by the caller.
+
+    Raises:
+        UserError: the network is of an earlier version: words never stood for their pieces there.
     """
-    constants = onnx.load(directory / "model.onnx").graph.initializer
-    parts = {part.name: torch.from_numpy(numpy_helper.to_array(part).copy()) for part in constants}
+    model = onnx.load(directory / "model.onnx")
+    words_from = next((int(entry.value) for entry in model.metadata_props if entry.key == "words_from"), None)
+    if words_from is None:
+        message = f"{directory}: the model is of an earlier version of Khabar, whose network was another one"
+        raise UserError(message)
+    parts = {part.name: torch.from_numpy(numpy_helper.to_array(part).copy()) for part in model.graph.initializer}
     with np.load(directory / "pieces.npz", allow_pickle=False) as arrays:
         table = Embeddings.unpack(arrays["nibbles"], arrays["scales"], arrays["positions"])
         pieces = Pieces(arrays["text"].tobytes().decode().split("\n"), arrays["scores"].tolist())
-    rows = np.arange(len(table.levels))[:, None]
-    words = table(rows)[:, 0] - table.positions[0]
     state: State = {
-        "words": torch.from_numpy(words),
+        "words": torch.from_numpy(table.rows(np.arange(len(table.levels)))),
         "positions": torch.from_numpy(table.positions),
         "ln_w": parts["embedded.w"],
         "ln_b": parts["embedded.b"],
@@ -41,6 +47,7 @@ def read_shipped(directory: Path) -> tuple[State, Pieces]:
     while f"l{layer}.fo.w" in parts:
         state |= {f"layers.{layer}.{name}": value for name, value in _layer(parts, f"l{layer}").items()}
         layer += 1
+    state["words_from"] = torch.tensor(words_from)
     return state, pieces
 
 
