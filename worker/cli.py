@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from worker.errors import REASONS, UserError
+from worker.errors import REASONS, UserError, one_line
 from worker.settings import Settings, unknown
 
 app = typer.Typer(
@@ -273,7 +273,7 @@ def main() -> None:
     try:
         app()
     except UserError as error:
-        sys.stderr.write(f"khabar: {' '.join(str(error).split())}\n")
+        sys.stderr.write(f"khabar: {one_line(error)}\n")
         sys.exit(error.exit_code)
     except BrokenPipeError:  # `khabar tail | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

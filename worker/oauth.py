@@ -3,7 +3,7 @@
 import importlib
 from collections.abc import Callable
 
-from worker.errors import SettingsError
+from worker.errors import SettingsError, one_line
 from worker.settings import Settings
 
 
@@ -20,7 +20,7 @@ def source(settings: Settings) -> Callable[[], str]:
         function = getattr(importlib.import_module(module), name)
     except Exception as error:  # importing runs the module, which may raise anything
         # a module that asks for its token while it is imported may raise with a secret in the text
-        why = f": {' '.join(str(error).split())[:200]}" if isinstance(error, ImportError | AttributeError) else ""
+        why = f": {one_line(error)[:200]}" if isinstance(error, ImportError | AttributeError) else ""
         message = f"KHABAR_SASL_TOKEN={settings.sasl_token}: {type(error).__name__}{why}"
         raise SettingsError(message) from error
     if not callable(function):

@@ -1,4 +1,4 @@
-"""``python -m tests.faults --cycles N --seed S [--brokers 1|3 | --embedded] [--minutes M] [--soak]``: the long fault run."""
+"""``python -m tests.faults --cycles N --seed S [--brokers 1|3 | --embedded] [--minutes M] [--soak]``: the long run (``make faults``)."""
 
 import argparse
 import sys

@@ -1,4 +1,4 @@
-"""Keeps numbered articles coming, past the proxy, and remembers which of them the brokers acknowledged."""
+"""Keeps numbered articles coming, past the proxy where there is a way, and remembers which of them the brokers acknowledged."""
 
 import contextlib
 import threading

@@ -38,6 +38,7 @@ class Fault(NamedTuple):
         brokers: how many brokers it needs at least.
         apache: needs Apache Kafka. The embedded broker forgets everything when it ends, cannot grow a topic, and now and then
             lets nobody into a group again that all members have left at once (bare aiokafka clients meet that too).
+        kills: how many workers, enricher processes or brokers it ends, each with its window of articles in flight.
     """
 
     name: str

@@ -187,7 +187,7 @@ class Rig:
 
     def leader(self, topic: str, partition: int) -> Broker:
         """The broker that leads a partition."""
-        if len(self.cluster.brokers) == 1:
+        if len(self.cluster.brokers) == 1:  # the embedded one names no leader that could be found among ours
             return self.cluster.brokers[0]
         with self.cluster.admin() as admin:
             (described,) = admin.describe_topics([topic])

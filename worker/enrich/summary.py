@@ -144,9 +144,9 @@ def _vectors(sentences: Sequence[Sequence[str]]) -> NDArray[np.float32]:
     spread = np.fromiter(used.values(), np.float32, len(used))
     rows = np.repeat(np.arange(len(sentences)), [len(tokens) for tokens in sentences])
     columns = np.fromiter(map(place.__getitem__, chain.from_iterable(sentences)), np.intp, len(rows))
-    counts = np.bincount(rows * len(place) + columns, minlength=len(sentences) * len(place)).reshape(len(sentences), -1)
-    vectors = counts * np.log(len(sentences) / spread)
-    norms = np.sqrt((vectors * vectors).sum(axis=1, keepdims=True))
+    weights = np.log(len(sentences) / spread)[columns]
+    vectors = np.bincount(rows * len(place) + columns, weights, len(sentences) * len(place)).reshape(len(sentences), -1)
+    norms = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))[:, None]
     unit: NDArray[np.float32] = (vectors[:, spread > 1] / np.maximum(norms, 1e-9)).astype(np.float32)
     return unit
 

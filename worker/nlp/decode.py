@@ -50,25 +50,39 @@ def agreed(scores: NDArray[np.float32], groups: NDArray[np.intp], *, share: floa
 
 
 def best_paths(scores: NDArray[np.float32], lengths: NDArray[np.intp], allowed: NDArray[np.float32]) -> NDArray[np.intp]:
-    """(words,) the best label of each word, as its number: Viterbi over all sentences at once, a step a word.
+    """(words,) the best label of each word, as its number.
 
     Args:
         scores: (words, labels) of the sentences, one after the other.
         lengths: (sentences,) words of each.
         allowed: of :func:`transitions`.
     """
-    order = np.argsort(-lengths, kind="stable")[: np.count_nonzero(lengths)]
-    starts = (np.cumsum(lengths) - lengths)[order]
-    left = np.bincount(lengths[order])[::-1].cumsum()[::-1][1:].tolist()  # how many sentences have a first, second, … word
+    path: NDArray[np.intp] = scores.argmax(1)
+    starts = np.cumsum(lengths) - lengths
+    before = np.concatenate(([-1], path))[:-1]
+    before[starts[lengths > 0]] = -1
+    # Nearly every sentence's best labels are valid as they stand: only the others pay for Viterbi.
+    broken = np.unique(np.repeat(np.arange(len(lengths)), lengths)[np.isinf(allowed[before, path])])
+    if len(broken):
+        _viterbi(scores, starts[broken], lengths[broken], allowed, path)
+    return path
+
+
+def _viterbi(
+    scores: NDArray[np.float32], starts: NDArray[np.intp], lengths: NDArray[np.intp], allowed: NDArray[np.float32], path: NDArray[np.intp]
+) -> None:
+    """Write the best valid path of some sentences, none of them empty, into ``path``: a step a word, all sentences at once."""
+    order = np.argsort(-lengths, kind="stable")
+    starts = starts[order]
+    left = np.bincount(lengths)[::-1].cumsum()[::-1][1:].tolist()  # how many sentences have a first, second, … word
     total = scores[starts] + allowed[-1]
     backs: list[NDArray[np.intp]] = []
     for step, count in enumerate(left[1:], 1):
         behind = total[:count, :, None] + allowed[:-1]
         backs.append(behind.argmax(1))
         total[:count] = behind.max(1) + scores[starts[:count] + step]
-    path, label = np.zeros(len(scores), np.intp), total.argmax(1)
+    label = total.argmax(1)
     for step, count in reversed(list(enumerate(left))):
         path[starts[:count] + step] = label[:count]
         if step:
             label[:count] = np.take_along_axis(backs[step - 1], label[:count, None], 1)[:, 0]
-    return path

@@ -12,7 +12,7 @@ from typing import Any, cast
 
 from worker.enrich import segment
 from worker.enrich.analysis import Analysis, Span
-from worker.errors import ModelError
+from worker.errors import ModelError, one_line
 from worker.nlp import stanza_directory
 from worker.records import EntityType, Model
 
@@ -202,7 +202,7 @@ def stanza_pipeline(directory: Path, language: str) -> Any:  # noqa: ANN401 - st
             language, dir=str(directory), processors="tokenize,ner", download_method=None, use_gpu=False, logging_level="ERROR"
         )
     except Exception as error:  # Stanza raises what it likes: KeyError, RuntimeError, its own
-        message = f"{directory}: Stanza cannot load its models for {language!r}: {' '.join(str(error).split())[:300]}"
+        message = f"{directory}: Stanza cannot load its models for {language!r}: {one_line(error)[:300]}"
         raise ModelError(message) from error
     _skip_training_loss(pipeline)
     return pipeline

@@ -32,7 +32,10 @@ SHORTEST_NAME = 3
 """Letters of a word whose occurrences are heard together; shorter ones are particles."""
 
 CLITICS = frozenset("وفبلك")
-"""Letters that stand before a name in Arabic as words of their own: a word is the same name without them where that occurs too."""
+"""Letters that stand before a name in Arabic as words of their own: what is left is taken for the name where that occurs too …"""
+
+SHORTEST_BEHIND_CLITICS = 4
+"""… and has so many letters: ريم is no كريم without its clitic."""
 
 Document = Sequence[Sequence[str]]
 """Sentences → words."""
@@ -79,7 +82,7 @@ def occurrences(documents: Sequence[Document]) -> NDArray[np.intp]:
         known: dict[str, int] = {}
         for word in chain.from_iterable(document):
             bare = word
-            while bare[:1] in CLITICS and len(bare) > SHORTEST_NAME + 1 and bare[1:] in words:
+            while bare[:1] in CLITICS and len(bare) > SHORTEST_BEHIND_CLITICS and bare[1:] in words:
                 bare = bare[1:]
             number = fresh if len(bare) < SHORTEST_NAME else known.setdefault(bare, fresh)
             numbers.append(number)

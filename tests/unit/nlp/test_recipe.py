@@ -180,17 +180,25 @@ def test_the_same_seed_gives_the_same_model(made: dict[str, Path], data: Path) -
     assert card(again)["inputs"] == card(made["accurate"])["inputs"]
 
 
-def test_a_shipped_model_can_be_gone_on_from(made: dict[str, Path], data: Path) -> None:
-    """Its files give back the weights that they were rounded from, the next model differs from it and names it on its card."""
-    start = made["accurate"]
-    state, pieces = read_shipped(start)
-    text = [["Ingrid", "met", "Omar", "in", "Cairo"], ["زار", "سامر", "القاهرة"]]
-    examples = [Example(words, ["O"] * len(words), "en/toy") for words in text]
+TEXT = (["Ingrid", "met", "Omar", "in", "Cairo"], ["زار", "سامر", "القاهرة"])
+
+
+@pytest.mark.parametrize(("preset", "words"), [("accurate", "firsts"), ("fast", "means")])
+def test_a_shipped_model_gives_back_its_network(made: dict[str, Path], preset: str, words: str) -> None:
+    """Its files give back the weights that they were rounded from, and where words stand for their pieces."""
+    assert [one.name for one in onnx.load(made[preset] / "model.onnx").graph.input] == ["x", words]
+    state, pieces = read_shipped(made[preset])
+    examples = [Example(words, ["O"] * len(words), "en/toy") for words in TEXT]
     floats = score(from_state(state, heads=tiny.HEADS, epsilon=run.EPSILON), examples, pieces, groups=[[0], [1]])
-    tagger = Tagger.load(start)
-    for words, scores in zip(text, floats, strict=True):
-        [window] = tagger._windows([[words]])  # noqa: SLF001 - tags alone would hide differences
+    tagger = Tagger.load(made[preset])
+    for words_of_one, scores in zip(TEXT, floats, strict=True):
+        [window] = tagger._windows([[words_of_one]])  # noqa: SLF001 - tags alone would hide differences
         assert np.abs(tagger._run(window) - scores).max() < 0.1 * np.abs(scores).max()  # noqa: SLF001
+
+
+def test_a_shipped_model_can_be_gone_on_from(made: dict[str, Path], data: Path) -> None:
+    """The next model differs from it and names it on its card."""
+    start = made["accurate"]
     before = {f"an earlier khabar-accurate/{name}": entry["sha256"] for name, entry in card(start)["files"].items()}
     further = run.train(data=data, out=data.parent / "further", preset="accurate", seed=4, start=start, epochs=0.5)
     assert card(further)["inputs"].items() >= before.items()
@@ -200,7 +208,7 @@ def test_a_shipped_model_can_be_gone_on_from(made: dict[str, Path], data: Path) 
     assert "before the last step" in card(further)["evaluation"]["measure"]
     anew = run.train(data=data, out=data.parent / "anew", preset="accurate", seed=4, start=start)
     assert kept(anew) == kept(start)
-    assert Tagger.load(anew).tag([text]) == tagger.tag([text])
+    assert Tagger.load(anew).tag([TEXT]) == Tagger.load(start).tag([TEXT])
 
 
 def test_names_of_people_cities_and_countries_choose_pieces(tmp_path: Path) -> None:

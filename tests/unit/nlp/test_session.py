@@ -35,7 +35,6 @@ def test_the_bundled_models_hold_their_checks(preset: str) -> None:
     """Their cards have one, with every kind of name in it, and this CPU passes it."""
     described = card(models.BUNDLED / preset)
     check = Check.of_card(described)
-    assert check is not None
     labels = {described["labels"][label] for label in check.labels}  # type: ignore[index]  # a list
     assert {"B-PER", "B-LOC", "B-ORG", "O"} <= labels
     Tagger.load(models.BUNDLED / preset)

@@ -75,7 +75,7 @@ class Graph:
 
 
 def build_graph(network: Network, grids: list[dict[str, Grid]]) -> onnx.ModelProto:
-    """Summed embeddings ``x`` (batch, length, hidden) to ``scores`` (batch, places, labels); rows are never padded.
+    """Summed embeddings ``x`` (1, length, hidden) of one window to ``scores`` (1, places, labels).
 
     Where upper layers see words, ``means`` (places, length) are each piece's share in each of them; else ``firsts`` (places,) are the
     pieces that are asked about.

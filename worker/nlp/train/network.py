@@ -156,13 +156,13 @@ class Network(nn.Module):
         value = functional.layer_norm(value, (value.shape[-1],), self.ln_w, self.ln_b, self.epsilon)
         if dropout is not None:
             value = dropout(value)
-        rows, places, means, counts = words_of(lengths, firsts, length=length)
         words_from, bias = int(cast("Tensor", self.words_from)), padding_bias(lengths, length)
         for layer in self.layers[:words_from]:
             value = cast("Tensor", layer(value, bias, dropout))
         if words_from == len(self.layers):
             chosen = value.view(-1, value.shape[-1])[firsts]
         else:
+            rows, places, means, counts = words_of(lengths, firsts, length=length)
             value, bias = torch.bmm(means, value), padding_bias(counts, means.shape[1])
             for layer in self.layers[words_from:]:
                 value = cast("Tensor", layer(value, bias, dropout))

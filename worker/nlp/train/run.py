@@ -210,7 +210,7 @@ def narrow(inputs: Inputs, deep: State) -> Network:
         six, text = six_layers(inputs, deep), taught_text(inputs)
         network = narrow_start(inputs, six)
         taught = taught_scores(inputs, "taught-by-both", [from_state(deep, heads=HEADS, epsilon=EPSILON), six], text)
-        for number, (out, (epochs, rate)) in enumerate(runs, 3):
+        for number, (out, (epochs, rate)) in enumerate(runs, 3):  # the steps before took the first seeds
             settings = Settings(epochs=epochs, encoder_rate=rate, seed=inputs.seed + number, imitation=IMITATION)
             if not (out / "final.pt").exists():
                 fit(network, text, inputs.pieces, settings=settings, out=out, dev=inputs.dev(), taught=taught)
