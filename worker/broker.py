@@ -37,13 +37,13 @@ class EmbeddedBroker:
         """``host:port``."""
         return f"127.0.0.1:{self.port}"
 
-    @property
-    def pid(self) -> int | None:
-        """Its process, where it runs."""
-        return self._process.pid if self._process is not None and self._process.poll() is None else None
-
     def __enter__(self) -> Self:
-        """Start, and wait until it listens.
+        """Start, see `start`."""
+        self.start()
+        return self
+
+    def start(self) -> subprocess.Popen[bytes]:
+        """Start, and wait until it listens; the process, which `stop` ends.
 
         Raises:
             BrokerError: it is not installed or does not start.
@@ -62,7 +62,7 @@ class EmbeddedBroker:
                 message = f"the embedded broker does not listen on {self.address}"
                 raise BrokerError(message)
             time.sleep(0.05)
-        return self
+        return self._process
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         """Stop it; what it held is gone."""

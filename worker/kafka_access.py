@@ -111,7 +111,7 @@ def _explain(error: Exception, settings: Settings) -> str:
     """One line: which brokers, what happened, and the cause that kafka-python only logged."""
     if isinstance(error, kafka_errors.KafkaTimeoutError):
         why = _last_failure.text or one_line(error)
-        return f"no broker can be used at {settings.brokers} over {settings.security_protocol}: {' '.join(why.split())}"
+        return f"no broker can be used at {settings.brokers} over {settings.security_protocol}: {why}"
     if isinstance(error, kafka_errors.AuthorizationError):
         return f"{settings.brokers}: this user lacks the right: {one_line(error)}"
     return f"{settings.brokers}: {one_line(error)}"

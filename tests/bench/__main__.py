@@ -110,19 +110,18 @@ class _Tagger:
     def __init__(self, name: str, articles: Sequence[Article], *, rounds: int) -> None:
         directory = MODELS / name
         self._tagging = bare.Tagging(directory)
-        self._floor = Floor(
-            directory / "model.onnx", window=json.loads((directory / "card.json").read_text(encoding="utf-8")).get("window", 128)
-        )
         bodies = [article["body"] for article in articles]
         size = max(int(len(bodies) * TAGGED_WORDS_SHARE) // (rounds + 1), 1)
         self._parts = [bodies[at : at + size] for at in range(0, size * (rounds + 1), size)]
-        _, self._pieces = self._tagging.words_per_second(self._parts.pop(0))
+        _, pieces = self._tagging.words_per_second(self._parts.pop(0))
+        window = json.loads((directory / "card.json").read_text(encoding="utf-8")).get("window", 128)
+        self._floor = Floor(directory / "model.onnx", window=window, pieces=pieces)
 
     def measure(self) -> Figures:
         """Words a second of one core, and what the multiplications alone would allow: measured before and after."""
-        before = self._floor.seconds_per_word(self._pieces)
+        before = self._floor.seconds_per_word()
         rate, pieces = self._tagging.words_per_second(self._parts.pop(0))
-        after = self._floor.seconds_per_word(self._pieces)
+        after = self._floor.seconds_per_word()
         strict, in_float = ((one + other) / 2 for one, other in zip(before, after, strict=True))
         return {
             "words_per_second_per_core": rate,

@@ -34,7 +34,7 @@ class Products(NamedTuple):
     heads: int
     attended: int
 
-    def multiplications(self, *, window: float) -> float:
+    def multiplications(self, *, window: int) -> int:
         """Multiply-adds: every value of each matrix once; in attention every value of what shares the window, twice."""
         matrices = sum(count * inner * outer for (inner, outer), count in self.matrices.items())
         return matrices + self.layers * 2 * window * self.attended
@@ -62,22 +62,21 @@ def _products(nodes: Sequence[onnx.NodeProto], shapes: Mapping[str, Shape]) -> P
 class Floor:
     """The model's own products as bare graphs of the runtime, weights packed beforehand, one thread."""
 
-    def __init__(self, model: Path, *, window: int) -> None:
+    def __init__(self, model: Path, *, window: int, pieces: float) -> None:
         """Build one graph a shape.
 
         Args:
             model: the shipped graph.
             window: pieces that see each other.
-        """
-        self._window = window
-        self._parts = products(model)
-        self._integer = {shape: _session(_integer_product(*shape)) for part in self._parts for shape in part.matrices}
-
-    def seconds_per_word(self, pieces: float) -> tuple[float, float]:
-        """Measure now: processor seconds a word needs for its multiplications.
-
-        Args:
             pieces: of a word, on average.
+        """
+        lower, upper = products(model)
+        self._parts = [(lower, pieces, window), (upper, 1.0, round(window / pieces))]
+        self._integer = {shape: _session(_integer_product(*shape)) for part in (lower, upper) for shape in part.matrices}
+        self._float = [_attention(part, window) for part, _, window in self._parts]
+
+    def seconds_per_word(self) -> tuple[float, float]:
+        """Measure now: processor seconds a word needs for its multiplications.
 
         Returns:
             All of them at the rate of the int8 products (the floor), and with attention's at float32's rate, the format
@@ -85,21 +84,21 @@ class Floor:
         """
         rates = {shape: _seconds(session) / ROWS for shape, session in self._integer.items()}
         strict = in_float = 0.0
-        for part, rows, window in zip(self._parts, (pieces, 1.0), (self._window, round(self._window / pieces)), strict=True):
-            if not part.matrices:
-                continue
+        for (part, rows, window), attention in zip(self._parts, self._float, strict=True):
             matrices = sum(count * rates[shape] for shape, count in part.matrices.items())
-            done = part.multiplications(window=0)
+            done = max(part.multiplications(window=0), 1)  # none at all above where no layer sees words
             strict += rows * matrices * part.multiplications(window=window) / done
-            in_float += rows * (matrices + _attention_seconds(part, window))
+            in_windows = part.layers * sum(map(_seconds, attention)) / (window * max(ROWS // window, 1))
+            in_float += rows * (matrices + in_windows)
         return strict, in_float
 
 
-def _attention_seconds(part: Products, window: int) -> float:
-    """Processor seconds of the two float products of all attentions, a row."""
+def _attention(part: Products, window: int) -> list[tuple[Any, dict[str, Any]]]:
+    """The two float products of an attention; none where nothing attends."""
+    if not part.layers:
+        return []
     width, batch = part.attended // part.heads, part.heads * max(ROWS // window, 1)
-    both = [_session(_float_product(batch, window, *shape)) for shape in ((width, window), (window, width))]
-    return part.layers * sum(map(_seconds, both)) / (window * max(ROWS // window, 1))
+    return [_session(_float_product(batch, window, *shape)) for shape in ((width, window), (window, width))]
 
 
 def _seconds(made: tuple[Any, dict[str, Any]]) -> float:

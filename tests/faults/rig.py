@@ -79,9 +79,8 @@ class Rig:
         self.folder = folder
         self.options = options
         self.partitions = options.partitions
-        self.cluster: Cluster | Embedded = (
-            Embedded(folder / "kafka") if options.embedded else Cluster(folder / "kafka", brokers=options.brokers, proxied=True)
-        )
+        kafka = folder / "kafka"
+        self.cluster = Embedded(kafka) if options.embedded else Cluster(kafka, brokers=options.brokers, proxied=True)
         self.proxy = Proxy([(broker.advertised, broker.behind) for broker in self.cluster.brokers])
         self.feeder = Feeder(self.cluster.direct, topic=topics.INPUT, rate=options.rate, seed=options.seed, apache=not options.embedded)
         self.tail = Tail(self.cluster.direct, stamped=not options.embedded)

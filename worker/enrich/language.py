@@ -51,7 +51,6 @@ _THREE_LETTERS = {
 _MARKUP = re.compile(
     r"<(script|style)\b[^>]{0,300}>.{0,2000}?</\1>|<[/!]?[a-zA-Z][^<>]{0,300}>|&#?\w{1,8};|(?:https?://|www\.)\S+|\S+@\S+|@\w+", re.DOTALL
 )
-_MARKED = re.compile("[<&@]|://|www")  # without any of these there is no markup to look for
 _CONTROLS = re.compile("[\u00ad\u061c\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]")
 _NO_TEXT = re.compile(r"[^\w\s'’\u200c\u200d\u0300-\u036f\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0670\u0900-\u0dff]|[\d_]")
 _SPACE = re.compile(r"\s+")
@@ -141,9 +140,7 @@ def _opening(title: str, body: str) -> str:
 
 def _clean(text: str) -> str:
     """Only letters, marks and single spaces."""
-    if _MARKED.search(text):
-        text = _MARKUP.sub(" ", text)
-    return _SPACE.sub(" ", _NO_TEXT.sub(" ", _CONTROLS.sub("", text))).strip()
+    return _SPACE.sub(" ", _NO_TEXT.sub(" ", _CONTROLS.sub("", _MARKUP.sub(" ", text)))).strip()
 
 
 def _garbled(text: str) -> bool:

@@ -1,11 +1,8 @@
 """`worker.enrich.language` and `worker.enrich.scripts`: what is told, and what is left untold on purpose."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from tests.unit.enrich.growth import grows_linearly
-from worker.enrich import language as telling
 from worker.enrich import scripts
 from worker.enrich.language import detect, model
 from worker.records import Language
@@ -174,9 +171,3 @@ def test_model_names_itself() -> None:
     """The detector stands in the provenance with its checksum."""
     assert (model().stage, model().name) == ("language", "lid.176")
     assert len(model().sha256) == 64
-
-
-@given(st.text(alphabet="<>/&#;:@.ahtpsw 1-سل", max_size=60))
-def test_markup_is_looked_for_wherever_it_may_be(text: str) -> None:
-    """What says that there is none misses nothing that the pattern of markup would find."""
-    assert telling._MARKED.search(text) or not telling._MARKUP.search(text)  # noqa: SLF001 - one is there for the other's sake

@@ -40,13 +40,14 @@ def from_state(state: State, *, heads: int, epsilon: float) -> Network:
     sizes = {
         "hidden": hidden, "feed": state["layers.0.fi_w"].shape[0], "heads": state["layers.0.ao_w"].shape[1] // head, "head": head,
         "vocabulary": vocabulary, "positions": state["positions"].shape[0], "labels": state["head_w"].shape[0], "layers": layers,
-        "words_from": min(layers, int(state.get("words_from", layers))),
+        "words_from": int(state["words_from"]),
     }  # fmt: skip
     network = Network({**sizes, "epsilon": epsilon})
-    network.load_state_dict({**state, "words_from": network.words_from})
+    network.load_state_dict(state)
     return network
 
 
 def first_layers(state: State, count: int) -> State:
     """The same weights with only the first ``count`` layers: where a student starts."""
-    return {name: value for name, value in state.items() if not name.startswith("layers.") or int(name.split(".")[1]) < count}
+    kept = {name: value for name, value in state.items() if not name.startswith("layers.") or int(name.split(".")[1]) < count}
+    return kept | {"words_from": state["words_from"].clamp(max=count)}

@@ -206,7 +206,7 @@ def _resume(path: Path, network: Network, optim: torch.optim.Optimizer, words: R
     if not path.exists():
         return 0
     state = torch.load(path, weights_only=True)
-    network.load_state_dict({"words_from": network.words_from, **state["network"]})
+    network.load_state_dict(state["network"])
     optim.load_state_dict(state["optimiser"])
     words.state = state["words"]
     return int(state["step"])

@@ -89,10 +89,7 @@ def tag_with(network: Network, examples: Sequence[Example], pieces: Pieces) -> C
         together = [[next(numbers) for _ in document] for document in documents]
         scores = score(network, examples, pieces, groups=together)
         lengths = np.array([len(one) for one in scores], np.intp)
-        paths = np.split(
-            best_paths(np.concatenate(scores), lengths, transitions(LABELS)),
-            lengths.cumsum()[:-1],
-        )
+        paths = np.split(best_paths(np.concatenate(scores), lengths, transitions(LABELS)), lengths.cumsum()[:-1])
         return [[[LABELS[label] for label in paths[n]] for n in group] for group in together]
 
     return tag
