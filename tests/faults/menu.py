@@ -74,11 +74,14 @@ def _workers_sigkill_together(rig: Rig) -> None:
         worker.signal(signal.SIGKILL)
 
 
-def _pool_sigkill(rig: Rig) -> None:
-    children = rig.dice.choice(rig.workers).children()
-    if children:
-        with contextlib.suppress(Exception):
-            rig.dice.choice(children).kill()
+def _pool_signal(number: signal.Signals) -> Callable[[Rig], None]:
+    def send(rig: Rig) -> None:
+        children = rig.dice.choice(rig.workers).children()
+        if children:
+            with contextlib.suppress(Exception):
+                rig.dice.choice(children).send_signal(number)
+
+    return send
 
 
 def _worker_sigstop(rig: Rig) -> Heal:
@@ -232,7 +235,8 @@ MENU = (
     Fault("worker SIGTERM", _worker_sigterm, SOON, kills=1),
     Fault("all workers SIGTERM", _workers_sigterm_together, None, kills=2, apache=True),
     Fault("all workers SIGKILL", _workers_sigkill_together, None, kills=2),
-    Fault("pool process SIGKILL", _pool_sigkill, SOON, kills=1),
+    Fault("pool process SIGKILL", _pool_signal(signal.SIGKILL), SOON, kills=1),
+    Fault("pool process SIGTERM", _pool_signal(signal.SIGTERM), SOON, kills=1),
     Fault("worker SIGSTOP 5-40 s", _worker_sigstop, HUNG, kills=1),
     Fault("worker joins and leaves twice", _worker_joins_and_leaves, SOON, kills=2),
     Fault("leader SIGKILL", _leader_sigkill, SOON, kills=1, apache=True),

@@ -81,7 +81,7 @@ def _limit(settings: Settings, size: int) -> None:
 @pytest.mark.timeout(300)
 def test_killed_runs_lose_nothing_and_double_nothing(real: Settings, dead_letter: Callable[..., bytes]) -> None:
     """Two runs killed with SIGKILL while they send, then one to the end: every dead letter is back exactly once."""
-    values = fill(real, dead_letter, number=3000)
+    values = fill(real, dead_letter, number=10_000)
     command = [sys.executable, "-m", "worker.cli", "replay"]
     for target in (100, 700):
         with subprocess.Popen(command, env=environ(real)) as process, kafka.consumer(real) as consumer:
@@ -102,7 +102,7 @@ def test_killed_runs_lose_nothing_and_double_nothing(real: Settings, dead_letter
 @pytest.mark.timeout(300)
 def test_two_runs_at_once_share_the_work(real: Settings, dead_letter: Callable[..., bytes]) -> None:
     """A second run that joins while the first is at work doubles nothing, and together they lose nothing."""
-    values = fill(real, dead_letter, number=3000)
+    values = fill(real, dead_letter, number=10_000)
     command = [sys.executable, "-m", "worker.cli", "replay"]
     with subprocess.Popen(command, env=environ(real)) as first, kafka.consumer(real) as consumer:
         partitions = kafka.partitions(consumer, real.input_topic)
