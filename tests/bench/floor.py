@@ -47,7 +47,7 @@ def products(model: Path) -> tuple[Products, Products]:
     shapes = {
         part.name: (int(part.dims[0]), int(part.dims[1])) for part in graph.initializer if part.data_type in kinds and len(part.dims) == 2
     }
-    words_from = next((at for at, node in enumerate(graph.node) if {"means", "firsts"} & set(node.input)), len(graph.node))
+    words_from = next(at for at, node in enumerate(graph.node) if "means" in node.input)
     return _products(graph.node[:words_from], shapes), _products(graph.node[words_from:], shapes)
 
 

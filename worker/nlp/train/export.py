@@ -77,23 +77,23 @@ class Graph:
 def build_graph(network: Network, grids: list[dict[str, Grid]]) -> onnx.ModelProto:
     """Summed embeddings ``x`` (1, length, hidden) of one window to ``scores`` (1, places, labels).
 
-    Where upper layers see words, ``means`` (places, length) are each piece's share in each of them; else ``firsts`` (places,) are the
-    pieces that are asked about.
+    ``means`` (places, length) are each piece's share in each word; places are a window's words between its two marks.
+
+    Raises:
+        ValueError: no layer of the network sees words: it is a teacher.
     """
     weights = {name: value.detach().float().numpy() for name, value in network.state_dict().items()}
     heads, epsilon = int(network.sizes["heads"]), network.epsilon
     graph = Graph()
     value = _norm(graph, "x", weights["ln_w"], weights["ln_b"], epsilon=epsilon, name="embedded")
     words_from = int(weights["words_from"])
+    if words_from >= len(grids):
+        message = "only a network whose upper layers see words can be written"
+        raise ValueError(message)
     for index, part in enumerate(grids):
         if index == words_from:
             value = graph.node("MatMul", ["means", value], "words")
         value = _layer(graph, value, _layer_weights(weights, index), part, heads=heads, epsilon=epsilon, name=f"l{index}")
-    if words_from >= len(grids):
-        value = graph.node("Gather", [value, "firsts"], "words", axis=1)
-        words = helper.make_tensor_value_info("firsts", TensorProto.INT64, ["places"])
-    else:
-        words = helper.make_tensor_value_info("means", TensorProto.FLOAT, ["places", "length"])
     head = graph.constant("head.w", weights["head_w"].T)
     graph.node("MatMul", [value, head], "head.y")
     graph.node("Add", ["head.y", graph.constant("head.b", weights["head_b"])], "scores")
@@ -101,7 +101,10 @@ def build_graph(network: Network, grids: list[dict[str, Grid]]) -> onnx.ModelPro
     made = helper.make_graph(
         graph.nodes,
         "khabar",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["batch", "length", hidden]), words],
+        [
+            helper.make_tensor_value_info("x", TensorProto.FLOAT, ["batch", "length", hidden]),
+            helper.make_tensor_value_info("means", TensorProto.FLOAT, ["places", "length"]),
+        ],
         [helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["batch", "places", labels])],
         graph.constants,
     )
