@@ -33,9 +33,16 @@ def expected(value: bytes, *, plain_text: bool, max_bytes: int) -> set[str]:
 
 def _json(text: str) -> set[str]:
     deep = deepest(text) > DEEPEST
+    hidden: list[object] = []  # behind a later member of the same name, and broken all the same
+
+    def members(pairs: list[tuple[str, object]]) -> dict[str, object]:
+        kept = dict(pairs)
+        hidden.extend(value for name, value in pairs if kept[name] is not value)
+        return kept
+
     try:
-        document = json.loads(text.removeprefix("\ufeff"), parse_constant=_refuse)
-        broken = any(_broken(leaf) for leaf in _leaves(document))
+        document = json.loads(text.removeprefix("\ufeff"), parse_constant=_refuse, object_pairs_hook=members)
+        broken = any(_broken(leaf) for leaf in _leaves([document, *hidden]))
     except RecursionError:  # how deep depends on who calls; what comes behind may be broken too
         return {"too_deep", "invalid_json"}
     except ValueError:
