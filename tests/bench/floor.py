@@ -86,7 +86,7 @@ class Floor:
         strict = in_float = 0.0
         for (part, rows, window), attention in zip(self._parts, self._float, strict=True):
             matrices = sum(count * rates[shape] for shape, count in part.matrices.items())
-            done = max(part.multiplications(window=0), 1)  # none at all above where no layer sees words
+            done = part.multiplications(window=0)
             strict += rows * matrices * part.multiplications(window=window) / done
             in_windows = part.layers * sum(map(_seconds, attention)) / (window * max(ROWS // window, 1))
             in_float += rows * (matrices + in_windows)
@@ -94,9 +94,7 @@ class Floor:
 
 
 def _attention(part: Products, window: int) -> list[tuple[Any, dict[str, Any]]]:
-    """The two float products of an attention; none where nothing attends."""
-    if not part.layers:
-        return []
+    """The two float products of an attention."""
     width, batch = part.attended // part.heads, part.heads * max(ROWS // window, 1)
     return [_session(_float_product(batch, window, *shape)) for shape in ((width, window), (window, width))]
 

@@ -58,7 +58,7 @@ class Story:
         """Keep articles coming until the worker has logged it that often."""
         deadline = time.monotonic() + 120
         for _ in count():
-            self.send(10)
+            self.send(20)
             time.sleep(0.2)
             if len(self.events(event)) >= times:
                 return
@@ -155,7 +155,7 @@ def test_articles_flow_while_models_load(story: tuple[Story, list[Any], dict[str
         datetime.fromisoformat(told.events(name)[0]["timestamp"]).timestamp() * 1000 for name in ("models_reloading", "models_reloaded")
     )
     during = [record.timestamp for record in records if begin < record.timestamp < end]
-    assert len(during) > 10
+    assert len(during) > 20
     gaps = [later - earlier for earlier, later in zip(sorted(during), sorted(during)[1:], strict=False)]
     assert max(gaps) < (end - begin) / 2
 

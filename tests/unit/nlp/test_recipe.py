@@ -188,10 +188,10 @@ def test_the_same_seed_gives_the_same_model(made: dict[str, Path], data: Path) -
 TEXT = (["Ingrid", "met", "Omar", "in", "Cairo"], ["زار", "سامر", "القاهرة"])
 
 
-@pytest.mark.parametrize(("preset", "words"), [("accurate", "means"), ("fast", "means")])
-def test_a_shipped_model_gives_back_its_network(made: dict[str, Path], preset: str, words: str) -> None:
+@pytest.mark.parametrize("preset", run.PRESETS)
+def test_a_shipped_model_gives_back_its_network(made: dict[str, Path], preset: str) -> None:
     """Its files give back the weights that they were rounded from, and where words stand for their pieces."""
-    assert [one.name for one in onnx.load(made[preset] / "model.onnx").graph.input] == ["x", words]
+    assert [one.name for one in onnx.load(made[preset] / "model.onnx").graph.input] == ["x", "means"]
     state, pieces = read_shipped(made[preset])
     examples = [Example(words, ["O"] * len(words), "en/toy") for words in TEXT]
     floats = score(network_of(state), examples, pieces, groups=[[0], [1]])

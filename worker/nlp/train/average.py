@@ -14,13 +14,10 @@ from worker.nlp.train.network import Network
 State = dict[str, Tensor]
 
 
-def mean(states: Sequence[State], weights: Sequence[float] | None = None) -> State:
-    """The weighted mean of states of the same shape; equal weights unless told. What is no float (where words begin) is the first's."""
-    shares = [1 / len(states)] * len(states) if weights is None else [weight / sum(weights) for weight in weights]
+def mean(states: Sequence[State]) -> State:
+    """The mean of states of the same shape. What is no float (where words begin) is the first's."""
     return {
-        name: sum((part * state[name] for part, state in zip(shares, states, strict=True)), torch.tensor(0.0))
-        if value.is_floating_point()
-        else value
+        name: torch.stack([state[name] for state in states]).mean(0) if value.is_floating_point() else value
         for name, value in states[0].items()
     }
 

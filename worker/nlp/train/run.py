@@ -24,7 +24,7 @@ from worker.nlp.train.inputs import EVERYTHING, Inputs, check_inputs, fitted_wor
 from worker.nlp.train.network import Network
 from worker.nlp.train.shipped import read_shipped
 from worker.nlp.train.students import STUDENTS, last_step, narrow
-from worker.nlp.train.teachers import network_of, step, twelve_layers
+from worker.nlp.train.teachers import network_of, six_layers, step, twelve_layers
 from worker.nlp.train.vocabulary import keep_pieces
 
 PRESETS = tuple(STUDENTS)
@@ -62,10 +62,12 @@ def train(  # noqa: PLR0913 - a run has this many settings
     kept = keep_pieces(encoder.pieces, encoder.scores.tolist(), fitted_words(data))
     inputs = Inputs(pick(encoder.pieces, encoder.scores.tolist(), kept), data, out / "work", seed)
     deep = twelve_layers(inputs, encoder, kept)
-    network = narrow(inputs, preset, deep)
-    before = ship(*_trimmed(network, inputs, preset), preset=preset, out=inputs.work / f"{preset}-before-last")
-    network = last_step(inputs, preset, network, deep)
-    return ship(*_trimmed(network, inputs, preset), preset=preset, out=out / preset, start=before, measured=False)
+    teachers = deep, six_layers(inputs, deep)
+    network = narrow(inputs, preset, teachers)
+    kept = keep_pieces(inputs.pieces.pieces, inputs.pieces.scores, shipped_words(data, preset))
+    before = ship(*_trimmed(network, inputs, kept), preset=preset, out=inputs.work / f"{preset}-before-last")
+    network = last_step(inputs, preset, network, teachers)
+    return ship(*_trimmed(network, inputs, kept), preset=preset, out=out / preset, start=before, measured=False)
 
 
 def further(state: State, inputs: Inputs, *, epochs: float) -> State:
@@ -94,9 +96,8 @@ def ship(  # noqa: PLR0913 - a model has this many origins
     return out
 
 
-def _trimmed(network: Network, inputs: Inputs, preset: str) -> tuple[Network, Inputs]:
-    """The network with no other pieces than a preset ships, itself left as it is."""
-    kept = keep_pieces(inputs.pieces.pieces, inputs.pieces.scores, shipped_words(inputs.data, preset))
+def _trimmed(network: Network, inputs: Inputs, kept: list[int]) -> tuple[Network, Inputs]:
+    """The network with no other pieces than those kept, itself left as it is."""
     state = dict(network.state_dict())
     state["words"] = state["words"][kept]
     return network_of(state), replace(inputs, pieces=pick(inputs.pieces.pieces, inputs.pieces.scores, kept))

@@ -8,7 +8,7 @@ from worker.nlp.train.fit import Settings
 from worker.nlp.train.inputs import Inputs
 from worker.nlp.train.network import Network
 from worker.nlp.train.prune import narrowed, worth
-from worker.nlp.train.teachers import IMITATION, network_of, six_layers, step, taught_scores, taught_text
+from worker.nlp.train.teachers import IMITATION, network_of, step, taught_scores, taught_text
 
 
 @dataclass(frozen=True)
@@ -59,10 +59,11 @@ STUDENTS = {
 }
 
 
-def narrow(inputs: Inputs, preset: str, deep: Network) -> Network:
-    """A preset's network before its last step."""
-    six, text, plan = six_layers(inputs, deep), taught_text(inputs), STUDENTS[preset]
-    taught = taught_scores(inputs, "taught-by-both", [deep, six], text)
+def narrow(inputs: Inputs, preset: str, teachers: tuple[Network, Network]) -> Network:
+    """A preset's network before its last step; the teachers are the twelve layers and the six."""
+    text, plan = taught_text(inputs), STUDENTS[preset]
+    taught = taught_scores(inputs, "taught-by-both", teachers, text)
+    deep, six = teachers
     network = deep if plan.deep else six
     for number, run in enumerate(plan.runs, 1):
         if run.width:
@@ -71,10 +72,10 @@ def narrow(inputs: Inputs, preset: str, deep: Network) -> Network:
     return network
 
 
-def last_step(inputs: Inputs, preset: str, network: Network, deep: Network) -> Network:
+def last_step(inputs: Inputs, preset: str, network: Network, teachers: tuple[Network, Network]) -> Network:
     """The mean of the members that went on with all the text, the parts too that settings are chosen by."""
     text = [*taught_text(inputs), *inputs.dev().values()]
-    taught = taught_scores(inputs, "taught-everything", [deep, six_layers(inputs, deep)], text)
+    taught = taught_scores(inputs, "taught-everything", teachers, text)
     members: list[State] = []
     for number, runs in enumerate(STUDENTS[preset].last, 1):
         state = dict(network.state_dict())
