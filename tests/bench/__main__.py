@@ -15,7 +15,7 @@ import msgspec
 from rich.console import Console
 
 from tests.bench import bare, broker, stream
-from tests.bench.articles import CORPUS, ROOT, Article, load
+from tests.bench.articles import CORPUS, LANGUAGES, ROOT, Article, load
 from tests.bench.floor import Floor
 from tests.bench.table import summary, table
 from tests.faults.cluster import available
@@ -38,9 +38,9 @@ Figures = dict[str, float]
 def main() -> None:
     """Measure, print, write; what is there is written after every round."""
     options = _options()
-    articles = load(options.articles, folder=options.corpus)
+    articles = load(options.articles, folder=options.corpus, languages=options.languages)
     presets = [name for name in PRESETS if (MODELS / name / "card.json").is_file() and name in options.presets]
-    settings = {name: getattr(options, name) for name in ("articles", "rounds", "processes", "seconds")}
+    settings = {name: getattr(options, name) for name in ("articles", "rounds", "processes", "seconds", "languages")}
     settings |= {"kafka": available(), "corpus": options.corpus.is_dir()}
     raw_bytes = sum(len(msgspec.json.encode(article)) for article in articles) / len(articles)
     rounds: list[dict[str, Figures]] = []
@@ -57,8 +57,8 @@ def main() -> None:
                 console.print(f"round {number + 1}  {name:16} " + "  ".join(f"{key} {value:.4g}" for key, value in found.items()))
             rounds.append(figures)
             result = summary(rounds, presets) | {"settings": settings, "raw_bytes": raw_bytes, "rounds": rounds}
-            (ROOT / "build").mkdir(exist_ok=True)
-            (ROOT / "build" / "bench.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+            options.out.parent.mkdir(exist_ok=True)
+            options.out.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     console.print(table(result, presets))
 
 
@@ -138,6 +138,10 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=60.0, help="longest time a worker is watched in a round")
     parser.add_argument("--processes", type=int, default=Settings().processes)
     parser.add_argument("--presets", nargs="+", default=PRESETS, choices=PRESETS)
+    parser.add_argument(
+        "--languages", nargs="+", default=LANGUAGES, choices=LANGUAGES, help="of the articles; the naive worker tags ar and fa alone"
+    )
+    parser.add_argument("--out", type=Path, default=ROOT / "build" / "bench.json")
     parser.add_argument("--corpus", type=Path, default=CORPUS, help="folder of ar.jsonl, en.jsonl, fa.jsonl; samples where it is missing")
     return parser.parse_args()
 

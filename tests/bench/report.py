@@ -22,6 +22,7 @@ DOCUMENTS = (ROOT / "docs" / "performance.md", ROOT / "docs" / "capacity.md")
 CURVES = ("lengths", "languages", "batches", "processes", "start", "latency", "soak", "rehearsal")
 SOURCES = {
     "bench": BUILD / "bench.json",
+    "bench_same_work": BUILD / "bench-same-work.json",
     "capacity": BUILD / "capacity.json",
     **{name: BUILD / "curves" / f"{name}.json" for name in CURVES},
 }

@@ -25,18 +25,24 @@ def bench(result: Result) -> str:
         "÷ bare enricher",
         "words a second and core",
         "of the floor",
+        "attention in float32",
         "first article",
         "resident",
     )
-    rows: list[list[object]] = [["naive", "1", "", "", "", "", "", _megabytes(result["naive_resident_bytes"])]]
+    rows: list[list[object]] = [["naive", "1", "", "", "", "", "", "", _megabytes(result["naive_resident_bytes"])]]
     for name in ("fast", "accurate"):
         if name in result:
             own, ratios = result[name], result[name]["ratios"]
             cells: list[object] = [f"`{name}`", *(_ranged(ratios[key]) for key in ("to_naive", "to_naive_per_core", "to_bare"))]
-            cells += [f"{own['words_per_second_per_core']:,.0f}", _ranged(ratios["to_floor"]), f"{own['first_article_seconds']:.1f} s"]
-            rows.append([*cells, _megabytes(own["resident_bytes"])])
+            cells += [
+                f"{own['words_per_second_per_core']:,.0f}",
+                *(_ranged(ratios[key]) for key in ("to_floor", "to_float_attention_floor")),
+            ]
+            rows.append([*cells, f"{own['first_article_seconds']:.1f} s", _megabytes(own["resident_bytes"])])
     settings = result["settings"]
-    note = f"{settings['rounds']} rounds of {settings['articles']} articles, {settings['processes']} processes: median (lowest–highest)."
+    languages = " ".join(settings["languages"])
+    articles = f"{settings['articles']} articles ({languages})"
+    note = f"{settings['rounds']} rounds of {articles}, {settings['processes']} processes: median (lowest–highest)."
     return f"{markdown(head, rows)}\n\n{note}"
 
 
@@ -156,6 +162,7 @@ def _ranged(ratio: Sequence[float]) -> str:
 
 TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "bench": bench,
+    "bench_same_work": bench,
     "lengths": lengths,
     "languages": languages,
     "batches": batches,
