@@ -79,6 +79,11 @@ def layers(directory: Path) -> int:
     return sum(node.op_type == "MultiHeadAttention" for node in network.graph.node)
 
 
+def operators(directory: Path) -> set[str]:
+    """Kinds of operators of the network that ships."""
+    return {node.op_type for node in onnx.load(str(directory / "model.onnx")).graph.node}
+
+
 def kept(directory: Path) -> list[str]:
     """The pieces that ship."""
     with np.load(directory / "pieces.npz", allow_pickle=False) as arrays:
@@ -123,6 +128,11 @@ def test_a_model_comes_out_whole(made: dict[str, Path], data: Path, preset: str)
     assert described["evaluation"]["words_per_second"] > 0
     assert "before the last step" in described["evaluation"]["measure"]
     assert described["inputs"][f"an earlier khabar-{preset}/model.onnx"] != described["files"]["model.onnx"]["sha256"]
+
+
+def test_only_accurate_pays_for_fine_grids(made: dict[str, Path]) -> None:
+    """Columns evened out before a grid and the loud one beside it cost operators of their own."""
+    assert operators(made["accurate"]) - operators(made["fast"]) == {"Mul", "Gather"}
 
 
 @pytest.mark.parametrize("preset", run.PRESETS)

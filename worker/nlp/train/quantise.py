@@ -179,12 +179,13 @@ def layers_of(network: Network) -> list[Layer]:
     return [cast("Layer", layer) for layer in network.layers]
 
 
-def calibrate(network: Network, batches: Iterable[Any]) -> list[dict[str, Grid]]:
+def calibrate(network: Network, batches: Iterable[Any], *, fine: bool = True) -> list[dict[str, Grid]]:
     """The grids of every layer's products, from a few batches of text; the network is left without any.
 
     Args:
         network: fitted, in float.
         batches: of text like what will be read.
+        fine: whether uneven columns are evened out and loud ones kept in float, for a few more operators a layer.
     """
     watchers = [{name: Watcher() for name in PRODUCTS} for _ in network.layers]
     for layer, part in zip(layers_of(network), watchers, strict=True):
@@ -195,7 +196,10 @@ def calibrate(network: Network, batches: Iterable[Any]) -> list[dict[str, Grid]]
         for layer in layers_of(network):
             layer.grids = {}
         return [
-            {name: best_grid(watcher, shares=_SHARES.get(name, ()), loud=name in _LOUD) for name, watcher in part.items()}
+            {
+                name: best_grid(watcher, shares=_SHARES.get(name, ()), loud=name in _LOUD) if fine else best_grid(watcher)
+                for name, watcher in part.items()
+            }
             for part in watchers
         ]
 

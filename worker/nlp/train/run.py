@@ -83,7 +83,7 @@ def ship(  # noqa: PLR0913 - a model has this many origins
     network: Network, inputs: Inputs, *, preset: str, out: Path, start: Path | None = None, measured: bool = True
 ) -> Path:
     """Round, write the files and their figures: measured as they are, or those of the start where it was fitted on all there is."""
-    grids = _rounded(network, inputs)
+    grids = _rounded(network, inputs, fine=STUDENTS[preset].fine)
     card = make_card(f"khabar-{preset}", data=inputs.data, seed=inputs.seed, start=start, everything=not measured)
     export(network, grids, pieces=list(inputs.pieces.pieces), scores=list(inputs.pieces.scores), card=card, out=out)
     add_check(out, Tagger.load(out, checked=False).check(CHECKED))
@@ -103,8 +103,8 @@ def _trimmed(network: Network, inputs: Inputs, kept: list[int]) -> tuple[Network
     return network_of(state), replace(inputs, pieces=pick(inputs.pieces.pieces, inputs.pieces.scores, kept))
 
 
-def _rounded(network: Network, inputs: Inputs) -> list[dict[str, quantise.Grid]]:
+def _rounded(network: Network, inputs: Inputs, *, fine: bool) -> list[dict[str, quantise.Grid]]:
     """Put the embeddings on their 4-bit grid, in place, and find the grids of the layers on a sample of the text."""
     quantise.round_embeddings(network)
     text = inputs.corpora((*corpora.FIRST, *corpora.ADDED))
-    return quantise.calibrate(network, quantise.sample_batches(text, inputs.pieces, seed=inputs.seed))
+    return quantise.calibrate(network, quantise.sample_batches(text, inputs.pieces, seed=inputs.seed), fine=fine)

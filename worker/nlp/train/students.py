@@ -2,9 +2,14 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from worker.nlp.train import corpora, quantise
 from worker.nlp.train.average import State, mean
+from worker.nlp.train.data import Example
 from worker.nlp.train.fit import Settings
+from worker.nlp.train.heard import heard_text
 from worker.nlp.train.inputs import Inputs
 from worker.nlp.train.network import Network
 from worker.nlp.train.prune import narrowed, worth
@@ -19,11 +24,17 @@ class Run:
         epochs: passes over the text.
         rate: peak learning rate of the layers.
         width: heads and feed-forward columns that stay of each layer before it begins; none: as they are.
+        heard: whether the text of ``heard.py`` is read beside the other.
     """
 
     epochs: float
     rate: float
     width: tuple[int, int] | None = None
+    heard: bool = False
+
+
+Member = tuple[Run, ...]
+"""Run by run; no run: as it is."""
 
 
 @dataclass(frozen=True)
@@ -34,13 +45,15 @@ class Student:
         deep: whether it starts as all twelve layers, or as the lower six.
         words_from: the layer from which on words stand for their pieces.
         runs: one after the other, on what is not kept aside.
-        last: members that go on from there on all the text, each by itself, run by run (no run: as it is); their mean ships.
+        last: rounds on all the text: the members of a round go on each by itself, and the next round begins with their mean.
+        fine: how it is rounded (``quantise.calibrate``).
     """
 
     deep: bool
     words_from: int
     runs: tuple[Run, ...]
-    last: tuple[tuple[Run, ...], ...]
+    last: tuple[tuple[Member, ...], ...]
+    fine: bool
 
 
 STUDENTS = {
@@ -48,13 +61,18 @@ STUDENTS = {
         deep=True,
         words_from=4,
         runs=(Run(2.5, 2e-4, width=(8, 768)),),
-        last=((), (Run(2.0, 2e-4),), (Run(1.25, 2e-4),)),
+        last=(
+            ((), (Run(2.0, 2e-4),), (Run(1.25, 2e-4),)),
+            ((Run(2.0, 2e-4, heard=True),), (Run(2.0, 2e-4, heard=True),)),
+        ),
+        fine=True,
     ),
     "fast": Student(
         deep=False,
         words_from=3,
         runs=(Run(2.5, 3e-4, width=(6, 512)), Run(1.2, 2e-4), Run(2.0, 2e-4), Run(2.5, 2.5e-4, width=(4, 384))),
-        last=((Run(1.5, 2e-4), Run(2.0, 2e-4)),),
+        last=(((Run(1.5, 2e-4), Run(2.0, 2e-4), Run(2.0, 2e-4, heard=True)),),),
+        fine=False,
     ),
 }
 
@@ -73,17 +91,23 @@ def narrow(inputs: Inputs, preset: str, teachers: tuple[Network, Network]) -> Ne
 
 
 def last_step(inputs: Inputs, preset: str, network: Network, teachers: tuple[Network, Network]) -> Network:
-    """The mean of the members that went on with all the text, the parts too that settings are chosen by."""
+    """The network after rounds on all the text, the parts too that settings are chosen by."""
     text = [*taught_text(inputs), *inputs.dev().values()]
     taught = taught_scores(inputs, "taught-everything", teachers, text)
-    members: list[State] = []
-    for number, runs in enumerate(STUDENTS[preset].last, 1):
-        state = dict(network.state_dict())
-        for turn, run in enumerate(runs, 1):
-            settings = _settings(inputs, run, 10 * number + turn)
-            state = step(inputs, f"{preset}-last-{number}-{turn}", network_of(state), text, settings=settings, taught=taught)
-        members.append(state)
-    return network_of(mean(members))
+    for turn, members in enumerate(STUDENTS[preset].last, 1):
+        states: list[State] = []
+        for member, runs in enumerate(members, 1):
+            state = dict(network.state_dict())
+            for number, run in enumerate(runs, 1):
+                name, seed = f"{preset}-last-{turn}-{member}-{number}", 100 * turn + 10 * member + number
+                settings, more, judged = _settings(inputs, run, seed), list[list[Example]](), list[NDArray[np.float16]]()
+                if run.heard:
+                    more = heard_text(inputs, seed=settings.seed)
+                    judged = taught_scores(inputs, f"heard-{settings.seed}", teachers, more)
+                state = step(inputs, name, network_of(state), [*text, *more], settings=settings, taught=[*taught, *judged])
+            states.append(state)
+        network = network_of(mean(states))
+    return network
 
 
 def _settings(inputs: Inputs, run: Run, number: int) -> Settings:
