@@ -1,6 +1,6 @@
 """`python -m tests.quality.pin`: write digest.json and floors.json from what is measured now, minus a margin.
 
-A floor is never lowered silently: without ``--lower`` a figure below its floor ends in an error and nothing is written.
+A floor is never lowered silently: without ``--lower`` one that would be ends in an error and nothing is written.
 """
 
 import argparse
@@ -31,13 +31,13 @@ def measured() -> dict[str, Any]:
 
 
 def lowered(floors: dict[str, Any], figures: dict[str, Any]) -> Iterator[str]:
-    """One line for every floor that is gone or that its figure no longer reaches."""
+    """One line for every floor that is gone, or above what would now be written."""
     new = dict(leaves(figures))
     for name, floor in leaves(floors):
         if name not in new:
             yield f"{name}: has a floor, {floor:.3f}, and was not measured"
         elif new[name] < floor:
-            yield f"{name}: {new[name]:.3f} is below its floor {floor:.3f}"
+            yield f"{name}: {new[name]:.3f} would be below its floor {floor:.3f}"
 
 
 def leaves(tree: dict[str, Any], path: str = "") -> Iterator[tuple[str, float]]:
@@ -73,11 +73,11 @@ def main() -> None:
     parser.add_argument("--margin", type=float, default=MARGIN, help="what a figure may lose, as a fraction of 1 (%(default)s)")
     parser.add_argument("--lower", action="store_true", help="write floors even where they are lower than before")
     options = parser.parse_args()
-    figures = measured()
-    problems = list(lowered(data.floors(), figures)) if data.FLOORS.is_file() else []
+    floors = below(measured(), options.margin)
+    problems = list(lowered(data.floors(), floors)) if data.FLOORS.is_file() else []
     if problems and not options.lower:
         sys.exit("\n".join([*problems, "nothing written; --lower writes floors that are lower"]))
-    data.FLOORS.write_text(json.dumps(below(figures, options.margin), indent=2) + "\n", encoding="utf-8")
+    data.FLOORS.write_text(json.dumps(floors, indent=2) + "\n", encoding="utf-8")
     data.DIGEST.write_text(json.dumps(data.digest(), indent=2) + "\n", encoding="utf-8")
 
 

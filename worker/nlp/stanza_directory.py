@@ -128,6 +128,8 @@ def _add(md5: dict[str, str], entry: Mapping[str, Any], language: str, processor
     if not all(map(plain_name, (language, processor, package))):
         message = f"{RESOURCES}: {language}/{processor}/{package} is no plain name"  # never outside the directory
         raise ModelError(message)
+    if f"{language}/{processor}/{package}.pt" in md5:
+        return  # known already, were it by way of itself
     described = entry.get(processor, {}).get(package, {})
     md5[f"{language}/{processor}/{package}.pt"] = str(described.get("md5", ""))
     for dependency in described.get("dependencies", ()):

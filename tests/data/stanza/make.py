@@ -21,8 +21,9 @@ from stanza.models import ner_tagger, tokenizer
 from stanza.models.common.pretrain import Pretrain
 
 from tests.data.stanza.vectors import write_vectors
+from worker.nlp.evaluate import spans
 from worker.nlp.train.data import read_bio
-from worker.nlp.train.harmonise import countries_as_places, spans
+from worker.nlp.train.harmonise import countries_as_places
 
 Sentence = tuple[list[str], list[str]]
 
@@ -123,7 +124,7 @@ def name_lists(language: str, data: Path, sentences: Sequence[Sentence]) -> dict
     """Names by type: those of the corpora and of the name lists."""
     names: dict[str, list[list[str]]] = {kind: [] for kind in ("PER", "LOC", "ORG")}
     for words, tags in sentences:
-        for start, end, kind in spans(tags):
+        for start, end, kind in sorted(spans(tags)):
             if kind in names:
                 names[kind].append(words[start:end])
     for kind, known in names.items():

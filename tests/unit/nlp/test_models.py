@@ -187,6 +187,15 @@ def test_aliases_in_a_circle_end() -> None:
     assert stanza_directory.wanted({"a": {"alias": "b"}, "b": {"alias": "a"}}, "a") is None
 
 
+def test_dependencies_in_a_circle_end() -> None:
+    """A package that depends on itself is one file."""
+    resources = listing_of()
+    resources["ar"]["ner"]["news"]["dependencies"] = [{"model": "ner", "package": "news"}]
+    packages = stanza_directory.wanted(resources, "ar")
+    assert packages is not None
+    assert sorted(packages.md5) == ["ar/ner/news.pt", "ar/tokenize/news.pt"]
+
+
 @pytest.mark.parametrize("evil", ["../../ner", "/etc/x", "a/b", ".."])
 def test_names_never_lead_out_of_the_directory(evil: str) -> None:
     """A listing from the network cannot name files elsewhere."""

@@ -111,7 +111,7 @@ def test_absurd_runs_cost_no_time_and_hide_nothing(analyser: Official, run: str)
     assert [mention for mention, _ in found(text, spans)].count("أنتوني بلينكن") == 2
 
 
-def test_long_texts_take_time_in_proportion() -> None:
+def test_long_texts_are_cut_into_bounded_pieces() -> None:
     """Pieces are bounded, lose nothing but white space, and are cut between sentences where there are any."""
     text = "\n" + (ARABIC + " ") * 500 + "كلمة " * 3_000 + "ب" * 9_000
     cuts = list(official.pieces(text))

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+import torch
 
 from tests.unit.nlp import tiny
 from worker.enrich.text import fold
@@ -115,8 +116,12 @@ def test_a_model_comes_out_whole(made: dict[str, Path], data: Path, preset: str)
     directory = made[preset]
     described = models.verify_bundle(directory)
     assert (described["name"], described["seed"]) == (f"khabar-{preset}", 3)
-    for name in (*corpora.FIRST, *corpora.ADDED, *corpora.DEV):
-        assert described["inputs"][f"ner/{name}.bio"] == hashlib.sha256((data / "ner" / f"{name}.bio").read_bytes()).hexdigest()
+    files = {str(file.relative_to(data)): file for file in data.rglob("*.*")}
+    assert {name: described["inputs"].get(name) for name in files} == {
+        name: hashlib.sha256(file.read_bytes()).hexdigest() for name, file in files.items()
+    }
+    assert {"GeoNames", "Unicode CLDR", "CrossNER"} <= {source["name"].partition(",")[0] for source in described["data"]}
+    assert described["made_with"]["torch"] == torch.__version__
     assert all(source["licence"] and source["attribution"] for source in described["data"])
     assert described["weak_spots"]
     parts = described["evaluation"]["parts"]
@@ -156,8 +161,9 @@ def test_one_student_is_shallower_and_both_have_heard_their_teachers(made: dict[
     assert depth == {"accurate": tiny.LAYERS, "fast": 6}
     size = {preset: (directory / "model.onnx").stat().st_size for preset, directory in made.items()}
     assert size["fast"] < size["accurate"]
-    files = sorted((made["fast"].parent / "work").rglob("taught*.npz"), key=lambda file: file.stem)
-    assert [file.stem for file in files] == ["taught", "taught-by-both", "taught-everything"]
+    files = sorted((made["fast"].parent / "work").glob("*.npz"))
+    names = [file.stem.rpartition("-")[0] for file in files]
+    assert names == [*["heard"] * 3, "taught", "taught-by-both", "taught-everything"], "every run of the last step hears other names"
     for file in files:
         with np.load(file, allow_pickle=False) as arrays:
             assert np.isfinite(arrays["flat"].astype(np.float32)).all()
@@ -217,13 +223,25 @@ def test_a_shipped_model_can_be_gone_on_from(made: dict[str, Path], data: Path) 
     before = {f"an earlier khabar-accurate/{name}": entry["sha256"] for name, entry in card(start)["files"].items()}
     further = run.train(data=data, out=data.parent / "further", preset="accurate", seed=4, start=start, epochs=0.5)
     assert card(further)["inputs"].items() >= before.items()
+    further_file = card(further)["files"]["model.onnx"]
     assert card(further)["files"]["model.onnx"]["sha256"] != card(start)["files"]["model.onnx"]["sha256"]
-    assert {f"ner/{name}.bio" for name in corpora.DEV} <= card(further)["inputs"].keys(), "the last step sees everything"
     assert card(further)["evaluation"]["parts"] == card(start)["evaluation"]["parts"], "what it saw says nothing about it"
     assert "before the last step" in card(further)["evaluation"]["measure"]
+    longer = run.train(data=data, out=data.parent / "further", preset="accurate", seed=4, start=start, epochs=1.0)
+    assert card(longer)["files"]["model.onnx"] != further_file, "a step of another length is another step"
     anew = run.train(data=data, out=data.parent / "anew", preset="accurate", seed=4, start=start)
+    assert card(anew)["evaluation"]["parts"] == card(start)["evaluation"]["parts"], "rounding does not unsee them"
     assert kept(anew) == kept(start)
     assert Tagger.load(anew).tag([TEXT]) == Tagger.load(start).tag([TEXT])
+
+
+def test_what_cannot_be_gone_on_from_is_said(made: dict[str, Path], data: Path) -> None:
+    """Another preset's model, and epochs without any."""
+    with pytest.raises(UserError, match=r"'khabar-fast', which is no model of the preset 'accurate'"):
+        run.train(data=data, out=data.parent / "wrong", preset="accurate", start=made["fast"], epochs=1.0)
+    with pytest.raises(UserError, match="name it too"):
+        run.train(data=data, out=data.parent / "wrong", preset="accurate", epochs=1.0)
+    assert not (data.parent / "wrong").exists()
 
 
 def test_names_of_people_cities_and_countries_choose_pieces(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from worker.nlp.tagger import Embeddings, Tagger, occurrences, windows
 from worker.nlp.train.card import add_check
 from worker.nlp.train.export import export
 from worker.nlp.train.network import Network
-from worker.nlp.train.quantise import Grid, attach
+from worker.nlp.train.quantise import Grid, layers_of
 
 LETTERS = "abcdefghij"
 VOCABULARY = ["<s>", "<pad>", "</s>", "<unk>", WORD_START, *LETTERS, *(WORD_START + letter for letter in LETTERS)]
@@ -117,10 +117,12 @@ def test_the_file_computes_what_the_network_does(model: Path, network: Network) 
     tagger = Tagger.load(model)
     window = next(tagger._windows([document(5, 3)]))  # noqa: SLF001 - the numbers are the subject
     found = tagger._run(window)  # noqa: SLF001 - see above
-    attach(network, [{name: Grid(0.05, 128) for name in ("qkv", "ao", "fi", "fo")} for _ in range(2)])
+    for layer in layers_of(network):
+        layer.grids = {name: Grid(0.05, 128) for name in ("qkv", "ao", "fi", "fo")}
     with torch.no_grad():
         wanted = network(torch.tensor([window.ids]), torch.tensor([len(window.ids)]), torch.tensor(window.firsts)).numpy()
-    attach(network, [{}, {}])
+    for layer in layers_of(network):
+        layer.grids = {}
     assert np.corrcoef(found.ravel(), wanted.ravel())[0, 1] > 0.97
 
 

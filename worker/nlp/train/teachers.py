@@ -13,6 +13,7 @@ from worker.nlp.train.encoder import Encoder
 from worker.nlp.train.fit import Settings, fit
 from worker.nlp.train.harmonise import LABELS
 from worker.nlp.train.inputs import Inputs
+from worker.nlp.train.kept import mark, write_whole
 from worker.nlp.train.network import Network, from_encoder
 
 HEADS = 12
@@ -53,8 +54,8 @@ def step(  # noqa: PLR0913 - a step has this many parts
     settings: Settings,
     taught: Sequence[NDArray[np.float16]] | None = None,
 ) -> State:
-    """The weights that fitting a network leaves, read back where the step is done already."""
-    out = inputs.work / name
+    """The weights that fitting a network leaves, read back where the same step is done already."""
+    out = inputs.work / f"{name}-{mark([network.state_dict()], text, taught=taught or (), settings=settings)}"
     if not (out / "final.pt").exists():
         fit(network, text, inputs.pieces, settings=settings, out=out, dev=inputs.dev(), taught=taught)
     return read_state(out / "final.pt")
@@ -67,9 +68,10 @@ def taught_text(inputs: Inputs) -> list[list[Example]]:
 
 def taught_scores(inputs: Inputs, name: str, teachers: Sequence[Network], text: Sequence[Sequence[Example]]) -> list[NDArray[np.float16]]:
     """The teachers' scores of the text, kept beside the other steps."""
-    file = inputs.work / f"{name}.npz"
+    file = inputs.work / f"{name}-{mark([teacher.state_dict() for teacher in teachers], text)}.npz"
     if not file.exists():
         scores = joint([teach(teacher, text, inputs.pieces) for teacher in teachers])
-        np.savez(file, flat=np.concatenate(scores), lengths=np.array([len(part) for part in scores]))
+        flat, lengths = np.concatenate(scores), np.array([len(part) for part in scores])
+        write_whole(file, lambda part: np.savez(part, flat=flat, lengths=lengths))
     with np.load(file, allow_pickle=False) as arrays:
         return list(np.split(arrays["flat"], np.cumsum(arrays["lengths"])[:-1]))
