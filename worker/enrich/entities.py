@@ -8,6 +8,7 @@ from worker.enrich.adjectives import without_adjectives
 from worker.enrich.analysis import Span
 from worker.enrich.clitics import Clitics
 from worker.enrich.forces import with_forces
+from worker.enrich.hyphens import with_hyphens
 from worker.enrich.join import Name, join
 from worker.enrich.offices import Named, without_offices
 from worker.enrich.repeats import repeats
@@ -43,6 +44,7 @@ def build(texts: Mapping[FieldName, str], spans: Mapping[FieldName, Sequence[Spa
         ``article[field][start:end] == text``.
     """
     kept = {field: [span for span in found if span.end - span.start <= _LONGEST] for field, found in spans.items()}
+    kept = {field: with_hyphens(texts[field], found) for field, found in kept.items()}
     if language == "ar":
         kept = {field: with_forces(texts[field], found) for field, found in kept.items()}
     named = without_adjectives(without_offices(texts, _mentions(texts, kept, language=language)))

@@ -64,7 +64,8 @@ def words(text: str, start: int = 0, end: int | None = None) -> list[tuple[int, 
     """Split ``text[start:end]`` into words: (start, end) in the whole text; white space and bidi controls are left out.
 
     Letters, digits, diacritics and zero-width non-joiners stay together, in Arabic script too; ``3.5``, ``U.S.`` and
-    addresses of the web are one word; an English ``'s`` and every punctuation mark stand alone. No word is longer than
+    addresses of the web are one word; an English ``'s`` and every punctuation mark stand alone, also a hyphen, but for
+    names like ``Jong-un`` and ``Port-au-Prince``. No word is longer than
     `MAX_WORD`.
     """
     spans = [match.span() for match in _WORD.finditer(text, start, len(text) if end is None else end)]
@@ -143,6 +144,22 @@ def _ranges(codes: Iterable[int]) -> str:
     return "".join(f"{chr(run[0])}-{chr(run[-1])}" for run in runs)
 
 
+_CAPITALISED = "[A-Z\u00c0-\u00de][a-z\u00df-\u024f]{1,15}+"
+_NO_SYLLABLE = "|".join(
+    sorted(
+        listed(
+            "led run hit held born era like wide free only made area side type day year week hour mile inch tier man men plus ish ism safe "
+            "ally tied plan deal war"
+        )
+    )
+)
+_BETWEEN = "|".join(sorted(listed("au aux sur sous en et le la les de du des del am an im ob der on upon in by the of y")))
+_NAME_WITH_HYPHEN = (
+    f"(?:{_CAPITALISED}-(?:(?:{_BETWEEN})-)++{_CAPITALISED}"  # Port-au-Prince, Stoke-on-Trent
+    rf"|{_CAPITALISED}-(?!(?:{_NO_SYLLABLE})(?![a-z]))(?:[a-z]{{2,4}}|[a-z]{{2,3}}ng))"  # Jong-un, Jae-myung, but not Moscow-led
+)
+
+
 def _word_pattern() -> re.Pattern[str]:
     r"""The pattern of a word. One positive class of letters, digits and marks: ``\w`` knows no marks and takes ``_`` for a letter."""
     plane = (code for code in range(0x30, 0xFFDD) if chr(code).isalnum() or unicodedata.category(chr(code)).startswith("M"))
@@ -152,6 +169,7 @@ def _word_pattern() -> re.Pattern[str]:
         r"(?:https?://|www\.)[^\s<>«»\"]++"
         r"|\d++(?:[.,٫٬]\d++)++"
         rf"|[^\W\d_](?:\.[^\W\d_]){{1,9}}(?!{inside})\.?"
+        rf"|{_NAME_WITH_HYPHEN}(?!{inside}|-)"
         rf"|[{letter}]{inside}*+(?:['’](?![sS](?!{inside})){inside}++)*+"
         rf"|['’][sS](?!{inside})|\.\.++|--++"
         rf"|[^\s{_CONTROLS}\u200b-\u200d\u00ad\u061c\u2060\ufeff]"

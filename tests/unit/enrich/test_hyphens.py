@@ -1,0 +1,51 @@
+"""Names with a hyphen inside."""
+
+import pytest
+
+from worker.enrich.analysis import Span
+from worker.enrich.hyphens import with_hyphens
+from worker.records import EntityType
+
+
+def found(text: str, *names: tuple[str, EntityType]) -> list[tuple[str, EntityType]]:
+    """What becomes of these spans, each the first of its text."""
+    spans = [Span(start=text.index(name), end=text.index(name) + len(name), type=kind) for name, kind in names]
+    return [(text[span.start : span.end], span.type) for span in with_hyphens(text, spans)]
+
+
+@pytest.mark.parametrize(
+    ("text", "names", "wanted"),
+    [
+        ("met Sophie Laine-Moreau here", [("Sophie Laine", "PER"), ("Moreau", "PER")], [("Sophie Laine-Moreau", "PER")]),
+        ("said Mei-Ling Chen", [("Mei", "PER"), ("Ling Chen", "PER")], [("Mei-Ling Chen", "PER")]),
+        ("said Mei-Ling Chen", [("Mei-", "PER"), ("Ling Chen", "PER")], [("Mei-Ling Chen", "PER")]),
+        ("said Mei-Ling Chen", [("Mei", "PER"), ("-Ling Chen", "PER")], [("Mei-Ling Chen", "PER")]),
+        ("Ngozi Okonjo-Bright spoke", [("Ngozi Okonjo", "PER")], [("Ngozi Okonjo-Bright", "PER")]),
+        ("Agence Nord-Presse reported", [("Agence Nord", "ORG"), ("Presse", "ORG")], [("Agence Nord-Presse", "ORG")]),
+        ("drinks of Cola-Nova", [("Cola", "ORG")], [("Cola-Nova", "ORG")]),
+    ],
+)
+def test_two_halves_are_one_name(text: str, names: list[tuple[str, EntityType]], wanted: list[tuple[str, EntityType]]) -> None:
+    """Where several words stand on one side and one on the other, whichever half took the hyphen in."""
+    assert found(text, *names) == wanted
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("the Dahl-Brandt summit", [("Dahl", "PER"), ("Brandt", "PER")]),  # two people
+        ("the Norway-Chad border", [("Norway", "LOC"), ("Chad", "LOC")]),  # two countries
+        ("a New Delhi-Lagos flight", [("New Delhi", "LOC"), ("Lagos", "LOC")]),
+        ("Ingrid Dahl-Nordbro talks", [("Ingrid Dahl", "PER"), ("Nordbro", "ORG")]),
+        ("Ingrid Dahl - Moreau", [("Ingrid Dahl", "PER"), ("Moreau", "PER")]),  # a dash
+        ("Ingrid Dahl--Moreau", [("Ingrid Dahl", "PER"), ("Moreau", "PER")]),
+        ("Ingrid Dahl-led talks", [("Ingrid Dahl", "PER")]),
+        ("Dahl-Moreau", [("Dahl", "PER")]),
+        ("Ingrid Dahl-", [("Ingrid Dahl", "PER")]),
+        ("Ingrid Dahl-Moreau-Lie", [("Ingrid Dahl", "PER")]),
+        ("", []),
+    ],
+)
+def test_everything_else_stays(text: str, names: list[tuple[str, EntityType]]) -> None:
+    """Summits, borders, dashes, participles."""
+    assert found(text, *names) == names

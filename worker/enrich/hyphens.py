@@ -1,0 +1,62 @@
+"""Names in Latin letters with a hyphen inside, which a model that sees its parts may take for two names, or for half of one.
+
+``Sophie Laine-Moreau`` is one person, ``the Trump-Putin summit`` is about two: a hyphen joins where a name of several words stands
+on one side of it and a single word on the other. Places are left alone, since a hyphen between two of them means both.
+"""
+
+import re
+from collections.abc import Sequence
+
+from worker.enrich.analysis import Span
+
+_HYPHENS = "-\u2010\u2011"
+_JOINED = frozenset({"PER", "ORG"})
+_LONGEST = 64
+"""Code points of a second half that are looked at."""
+_SECOND_PART = re.compile(rf"[{_HYPHENS}]([A-Z\u00c0-\u00de][a-z\u00df-\u024f]+)(?![^\W_]|[{_HYPHENS}])")
+
+
+def with_hyphens(text: str, spans: Sequence[Span]) -> list[Span]:
+    """A model's spans, those that one hyphen parts made one, and the second half of a name taken in where no span has it.
+
+    Args:
+        text: the field.
+        spans: found in it, without overlaps.
+    """
+    found: list[Span] = []
+    ordered = sorted(spans, key=lambda span: span.start)
+    for number, span in enumerate(ordered):
+        before = found[-1] if found else None
+        if before and _are_one(text, before, span):
+            found[-1] = Span(start=before.start, end=span.end, type=before.type)
+        else:
+            found.append(span)
+        free = ordered[number + 1].start if number + 1 < len(ordered) else len(text)
+        second = _SECOND_PART.match(text, found[-1].end, min(free, found[-1].end + _LONGEST))
+        if second and _takes_in(text, found[-1]):
+            found[-1] = Span(start=found[-1].start, end=second.end(), type=found[-1].type)
+    return found
+
+
+def _are_one(text: str, one: Span, other: Span) -> bool:
+    """Whether a hyphen alone stands between two halves of one name."""
+    left = one.end - _is_hyphen(text, one.end - 1)  # either half may have taken the hyphen in
+    right = other.start + _is_hyphen(text, other.start)
+    if one.type != other.type or one.type not in _JOINED or right - left != 1 or not _is_hyphen(text, left):
+        return False
+    sizes = sorted((_words(text, one), _words(text, other)))
+    return sizes[0] == 1 < sizes[1]
+
+
+def _is_hyphen(text: str, at: int) -> bool:
+    """Whether a hyphen stands there; nothing stands outside the text."""
+    return 0 <= at < len(text) and text[at] in _HYPHENS
+
+
+def _takes_in(text: str, span: Span) -> bool:
+    """Whether a capitalised word behind a hyphen belongs to the name before it."""
+    return span.type == "ORG" or (span.type == "PER" and _words(text, span) > 1)
+
+
+def _words(text: str, span: Span) -> int:
+    return len(text[span.start : span.end].split())
