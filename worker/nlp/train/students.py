@@ -63,7 +63,7 @@ STUDENTS = {
         runs=(Run(2.5, 2e-4, width=(8, 768)),),
         last=(
             ((), (Run(2.0, 2e-4),), (Run(1.25, 2e-4),)),
-            ((Run(2.0, 2e-4, heard=True),), (Run(2.0, 2e-4, heard=True),)),
+            ((), (Run(2.0, 2e-4, heard=True),), (Run(2.0, 2e-4, heard=True),)),
         ),
         fine=True,
     ),
