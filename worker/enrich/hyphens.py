@@ -12,8 +12,8 @@ from worker.enrich.analysis import Span
 _HYPHENS = "-\u2010\u2011"
 _JOINED = frozenset({"PER", "ORG"})
 _LONGEST = 64
-"""Code points of a second half that are looked at."""
-_SECOND_PART = re.compile(rf"[{_HYPHENS}]([A-Z\u00c0-\u00de][a-z\u00df-\u024f]+)(?![^\W_]|[{_HYPHENS}])")
+"""Code points of what is joined: more is no name, and a chain of halves would be looked at from its beginning again and again."""
+_SECOND_PART = re.compile(rf"[{_HYPHENS}][A-Z\u00c0-\u00de][a-z\u00df-\u024f]{{1,{_LONGEST}}}+(?![^\W_]|[{_HYPHENS}])")
 
 
 def with_hyphens(text: str, spans: Sequence[Span]) -> list[Span]:
@@ -32,8 +32,8 @@ def with_hyphens(text: str, spans: Sequence[Span]) -> list[Span]:
         else:
             found.append(span)
         free = ordered[number + 1].start if number + 1 < len(ordered) else len(text)
-        second = _SECOND_PART.match(text, found[-1].end, min(free, found[-1].end + _LONGEST))
-        if second and _takes_in(text, found[-1]):
+        second = _SECOND_PART.match(text, found[-1].end)
+        if second and second.end() <= free and _takes_in(text, found[-1]):
             found[-1] = Span(start=found[-1].start, end=second.end(), type=found[-1].type)
     return found
 
@@ -43,6 +43,8 @@ def _are_one(text: str, one: Span, other: Span) -> bool:
     left = one.end - _is_hyphen(text, one.end - 1)  # either half may have taken the hyphen in
     right = other.start + _is_hyphen(text, other.start)
     if one.type != other.type or one.type not in _JOINED or right - left != 1 or not _is_hyphen(text, left):
+        return False
+    if other.end - one.start > _LONGEST:
         return False
     sizes = sorted((_words(text, one), _words(text, other)))
     return sizes[0] == 1 < sizes[1]

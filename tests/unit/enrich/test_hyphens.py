@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.unit.enrich.growth import grows_linearly
 from worker.enrich.analysis import Span
 from worker.enrich.hyphens import with_hyphens
 from worker.records import EntityType
@@ -49,3 +50,16 @@ def test_two_halves_are_one_name(text: str, names: list[tuple[str, EntityType]],
 def test_everything_else_stays(text: str, names: list[tuple[str, EntityType]]) -> None:
     """Summits, borders, dashes, participles."""
     assert found(text, *names) == names
+
+
+def test_a_chain_of_hyphens_is_no_name_and_costs_no_more_than_its_length() -> None:
+    """However many halves a model sees in a row, what is joined stays as short as a name."""
+
+    def chain(parts: int) -> list[Span]:
+        text = "Ingrid Dahl" + "-Moreau" * parts
+        spans = [Span(start=0, end=11, type="PER")]
+        spans += [Span(start=at, end=at + 6, type="PER") for at in range(12, len(text), 7)]
+        return with_hyphens(text, spans)
+
+    assert max(span.end - span.start for span in chain(100)) <= 64
+    assert grows_linearly(chain, size=2_000)
