@@ -33,6 +33,11 @@ class Example:
         return self.corpus.startswith("fa/")
 
 
+def untagged(words: list[str], corpus: str) -> Example:
+    """A sentence whose tags nobody knows."""
+    return Example(words, [UNLABELLED] * len(words), corpus)
+
+
 def read_bio(path: Path) -> Iterator[tuple[list[str], list[str]]]:
     """(words, tags) of every sentence of a BIO file: a token, a tab and its tag a line, a blank line after a sentence.
 
@@ -94,7 +99,7 @@ def read_words(path: Path) -> list[Example]:
         number, _, rest = line.partition("\t")
         if not line.strip():
             if words:
-                examples.append(Example(words, [UNLABELLED] * len(words), f"{language}/{path.stem}"))
+                examples.append(untagged(words, f"{language}/{path.stem}"))
             words, inside, touching = [], 0, False
         elif not line.startswith("#") and ("-" in number or (number.isdigit() and int(number) > inside)):
             form, _, rest = rest.partition("\t")

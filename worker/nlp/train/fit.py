@@ -6,6 +6,7 @@ import random
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from torch import Tensor
 
 from worker.nlp.pieces import Pieces
 from worker.nlp.train.data import Example, Spelled, Window, batches, groups, pack, spell
+from worker.nlp.train.kept import write_whole
 from worker.nlp.train.network import Dropout, Network
 from worker.nlp.train.scoring import collate, dev_scores
 
@@ -174,7 +176,7 @@ def fit(  # noqa: PLR0913 - a run has this many parts
             _save(out / "last.pt", network, optim, words, step + 1)
         if step + 1 == steps or order[step + 1][0] != order[step][0]:
             log(out, {"epoch": order[step][0] + 1, "dev": dev_scores(network, dev, pieces)})
-    _write(out / "final.pt", network.state_dict())
+    write_whole(out / "final.pt", partial(torch.save, network.state_dict()))
     log(out, {"dev_packed": dev_scores(network, dev, pieces, document=16)})
     return network
 
@@ -196,14 +198,8 @@ def log(out: Path, entry: dict[str, Any]) -> None:
 
 def _save(path: Path, network: Network, optim: torch.optim.Optimizer, words: RowAdam, step: int) -> None:
     """Write a checkpoint."""
-    _write(path, {"network": network.state_dict(), "optimiser": optim.state_dict(), "words": words.state, "step": step})
-
-
-def _write(path: Path, content: dict[str, Any]) -> None:
-    """Whole or not at all."""
-    part = path.with_suffix(".part")
-    torch.save(content, part)
-    part.rename(path)
+    content = {"network": network.state_dict(), "optimiser": optim.state_dict(), "words": words.state, "step": step}
+    write_whole(path, partial(torch.save, content))
 
 
 def _resume(path: Path, network: Network, optim: torch.optim.Optimizer, words: RowAdam) -> int:

@@ -2,11 +2,9 @@
 
 import random
 from collections.abc import Sequence
-from dataclasses import replace
 
 from worker.nlp.train import corpora
-from worker.nlp.train.data import Example, read_words
-from worker.nlp.train.harmonise import UNLABELLED
+from worker.nlp.train.data import Example, read_words, untagged
 from worker.nlp.train.inputs import Inputs
 from worker.nlp.train.swap import read_names, swapped
 from worker.nlp.train.vocabulary import LANGUAGES
@@ -19,7 +17,7 @@ def heard_text(inputs: Inputs, *, seed: int) -> list[list[Example]]:
     others = [_stretch(inputs, name, count, source) for name, count in corpora.HEARD_WORDS.items()]
     lists = {language: read_names(inputs.data / "names", language) for language in LANGUAGES}
     with_names = [swapped(_stretch(inputs, name, count, source), lists[name[:2]], source) for name, count in corpora.SWAPPED.items()]
-    return [*treebanks, *([_untagged(one) for one in part] for part in others), *with_names]
+    return [*treebanks, *([untagged(one.words, one.corpus) for one in part] for part in others), *with_names]
 
 
 def _stretch(inputs: Inputs, name: str, count: int, source: random.Random) -> Sequence[Example]:
@@ -27,7 +25,3 @@ def _stretch(inputs: Inputs, name: str, count: int, source: random.Random) -> Se
     [examples] = inputs.corpora([name])
     start = source.randrange(max(1, len(examples) - count + 1))
     return examples[start : start + count]
-
-
-def _untagged(example: Example) -> Example:
-    return replace(example, tags=[UNLABELLED] * len(example.words))

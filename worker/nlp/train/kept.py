@@ -3,7 +3,6 @@
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,6 @@ from numpy.typing import NDArray
 
 from worker.nlp.train.average import State
 from worker.nlp.train.data import Example
-from worker.nlp.train.fit import Settings
 
 
 def mark(
@@ -20,7 +18,7 @@ def mark(
     text: Sequence[Sequence[Example]],
     *,
     taught: Iterable[NDArray[np.float16]] = (),
-    settings: Settings | None = None,
+    settings: str = "",
 ) -> str:
     """Twelve hex digits that stand for all that a step is made of.
 
@@ -28,9 +26,9 @@ def mark(
         states: the networks that it begins with.
         text: that it reads.
         taught: scores that it imitates.
-        settings: of the fitting.
+        settings: of the fitting, written out.
     """
-    digest = hashlib.sha256(json.dumps(settings and asdict(settings)).encode())
+    digest = hashlib.sha256(settings.encode())
     for state in states:
         for name, value in sorted(state.items()):
             digest.update(name.encode() + value.detach().contiguous().numpy().tobytes())

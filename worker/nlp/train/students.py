@@ -2,12 +2,8 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
 from worker.nlp.train import corpora, quantise
 from worker.nlp.train.average import State, mean
-from worker.nlp.train.data import Example
 from worker.nlp.train.fit import Settings
 from worker.nlp.train.heard import heard_text
 from worker.nlp.train.inputs import Inputs
@@ -99,12 +95,11 @@ def last_step(inputs: Inputs, preset: str, network: Network, teachers: tuple[Net
         for member, runs in enumerate(members, 1):
             state = dict(network.state_dict())
             for number, run in enumerate(runs, 1):
-                name, seed = f"{preset}-last-{turn}-{member}-{number}", 100 * turn + 10 * member + number
-                settings, more, judged = _settings(inputs, run, seed), list[list[Example]](), list[NDArray[np.float16]]()
-                if run.heard:
-                    more = heard_text(inputs, seed=settings.seed)
-                    judged = taught_scores(inputs, "heard", teachers, more)
-                state = step(inputs, name, network_of(state), [*text, *more], settings=settings, taught=[*taught, *judged])
+                settings = _settings(inputs, run, 100 * turn + 10 * member + number)
+                more = heard_text(inputs, seed=settings.seed) if run.heard else []
+                judged = [*taught, *taught_scores(inputs, "heard", teachers, more)] if more else taught
+                name = f"{preset}-last-{turn}-{member}-{number}"
+                state = step(inputs, name, network_of(state), [*text, *more], settings=settings, taught=judged)
             states.append(state)
         network = network_of(mean(states))
     return network

@@ -6,13 +6,11 @@ teachers make of it is not. So the student hears them judge names that no corpus
 
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from worker.enrich.segment import words
 from worker.nlp.evaluate import spans
-from worker.nlp.train.data import Example
-from worker.nlp.train.harmonise import UNLABELLED
+from worker.nlp.train.data import Example, untagged
 
 SWAPPED_SHARE = 0.65
 """Of the mentions."""
@@ -63,7 +61,7 @@ def swapped(examples: Sequence[Example], names: Names, source: random.Random) ->
         for start, end, kind in sorted(spans(example.tags), reverse=True):
             if kind in own and source.random() < SWAPPED_SHARE:
                 text[start:end] = _name(kind, end - start, own, names, source, clitics=example.corpus.startswith("ar/"))
-        found.append(replace(example, words=text, tags=[UNLABELLED] * len(text)))
+        found.append(untagged(text, example.corpus))
     return found
 
 

@@ -55,7 +55,7 @@ def step(  # noqa: PLR0913 - a step has this many parts
     taught: Sequence[NDArray[np.float16]] | None = None,
 ) -> State:
     """The weights that fitting a network leaves, read back where the same step is done already."""
-    out = inputs.work / f"{name}-{mark([network.state_dict()], text, taught=taught or (), settings=settings)}"
+    out = inputs.work / f"{name}-{mark([network.state_dict()], text, taught=taught or (), settings=repr(settings))}"
     if not (out / "final.pt").exists():
         fit(network, text, inputs.pieces, settings=settings, out=out, dev=inputs.dev(), taught=taught)
     return read_state(out / "final.pt")
