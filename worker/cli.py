@@ -271,19 +271,23 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(encoding="utf-8", errors="backslashreplace")  # type: ignore[union-attr]  # articles are Unicode whatever the locale
     try:
-        app()
+        code = app(standalone_mode=False)  # else a wrong flag is a box of five lines
     except UserError as error:
         sys.stderr.write(f"khabar: {one_line(error)}\n")
-        sys.exit(error.exit_code)
+        code = error.exit_code
+    except typer.TyperException as error:  # a wrong flag, a missing argument; no verb at all has shown the help by now and says nothing
+        if line := " ".join(error.format_message().split()).rstrip("."):
+            path = getattr(getattr(error, "ctx", None), "command_path", "khabar")
+            sys.stderr.write(f"khabar: {line} (see `{path} --help`)\n")
+        code = error.exit_code
     except BrokenPipeError:  # `khabar tail | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
-    except SystemExit as ending:
-        if ending.code == INTERRUPTED:  # everything is closed by now, but kafka-python's loop would be torn down with a traceback
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(INTERRUPTED)
-        raise
+        code = 1
+    if code == INTERRUPTED:  # everything is closed by now, but kafka-python's loop would be torn down with a traceback
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(INTERRUPTED)
+    sys.exit(code)
 
 
 if __name__ == "__main__":

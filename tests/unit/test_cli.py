@@ -71,11 +71,30 @@ def test_an_unknown_setting_is_a_warning() -> None:
     assert result.stderr == "khabar: warning: KHABAR_BROKER is no setting; `khabar settings` lists them\n"
 
 
-def test_wrong_usage_is_exit_code_2() -> None:
-    """An option that does not exist, a verb that does not exist."""
-    for arguments in (["tail", "--sideways"], ["fly"], ["topics", "create", "--partitions", "0"]):
-        result = CliRunner().invoke(cli.app, arguments)
-        assert result.exit_code == 2
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["tail", "--sideways"], "No such option: --sideways (see `khabar tail --help`)"),
+        (["fly"], "No such command 'fly' (see `khabar --help`)"),
+        (
+            ["topics", "create", "--partitions", "0"],
+            "Invalid value for '--partitions': Input should be greater than or equal to 1 (see `khabar topics create --help`)",
+        ),
+        (["evaluate", "x.bio"], "Missing option '--language' (see `khabar evaluate --help`)"),
+        (["worker", "extra"], "Got unexpected extra argument(s) (extra) (see `khabar worker --help`)"),
+    ],
+)
+def test_wrong_usage_is_one_line(arguments: list[str], line: str) -> None:
+    """What is wrong, where the help is, exit code 2; no box, no usage text, no traceback."""
+    result = khabar(*arguments)
+    assert (result.returncode, result.stdout, result.stderr) == (2, "", f"khabar: {line}\n")
+
+
+def test_no_verb_shows_the_help() -> None:
+    """Nothing to complain about: the verbs, and exit code 2 for scripts."""
+    result = khabar()
+    assert (result.returncode, result.stderr) == (2, "")
+    assert "enrich" in result.stdout
 
 
 def test_no_broker_is_one_line_that_says_why() -> None:
