@@ -2,8 +2,9 @@
 
 A letter that may be a clitic may as well belong to the name (وليد, باريس, لبنان, كوريا, فرنسا), so three kinds of
 evidence decide, strongest first: a preposition before the word leaves no room for a clitic; the article itself names the
-bare form elsewhere; and ``clitics.tsv`` says how names begin. That file is a prefix tree learned from open lists of
-names and tagged news (`worker.nlp.train.clitics`); its words are spelled by `fold`.
+bare form elsewhere, or a short list of names that begin like no others has it; and ``clitics.tsv`` says how names begin.
+That file is a prefix tree learned from open lists of names and tagged news (`worker.nlp.train.clitics`); its words are
+spelled by `fold`.
 
 ال stays with the name (``واليابان`` → ``اليابان``). In ``للولايات`` its alef is not written: there both ل go, and
 ``ولايات``, a word as it stands, is the mention.
@@ -19,7 +20,7 @@ from worker.enrich.text import fold, folded, listed
 _LETTERS = "وفبلك"
 _ARTICLE = "ال"
 _CLITICS = re.compile(r"[وف]?[بكل]?")
-_BEFORE_HAMZA = re.compile("(?:[وف][بل]?|[بل])(?=[إأآ])")  # these begin a word: what stands before is no part of it (but كأس)
+_BEFORE_HAMZA = re.compile("(?:[وف][بل]?|[بل])(?=[إأآ])|[وف]?ك(?=[إآ])")  # these begin a word: what stands before is no part of it (but كأس)
 _WORD = re.compile(r"[^\W_](?:[^\W_]|[\u0610-\u061a\u064b-\u065f\u0670])*")
 _BEFORE = re.compile(r"([^\W_]+)[^\w\s]?\s+\Z")
 _LOOK_BACK = 24
@@ -27,6 +28,23 @@ _MIN_NAME = 2  # letters of a name at least
 _SURE = 0.9  # a word that begins so is taken for a bare form others are measured by
 PREPOSITIONS = listed(fold("في من إلى على عن مع عند لدى منذ حتى خلال ضد السيد السيدة الرئيس مدينة دولة"))
 """Words, folded, that no clitic can follow."""
+_BEFORE_A_PLACE = listed(
+    fold(
+        "محافظة محافظ ولاية بلدة بلدية قضاء إقليم قرية حي مطار ميناء جزيرة جامعة شارع سكان أهالي شمال جنوب شرق غرب شمالي جنوبي شرقي غربي "
+        "وسط قرب بين نحو بعد قبل تجاه"
+    )
+)
+"""More of them: what they stand before is what they belong to."""
+_LEAVE_NO_ROOM = PREPOSITIONS | _BEFORE_A_PLACE
+_NAMES = listed(
+    fold(
+        "وهران ورقلة واسط واحة ودمدني واخان ولقايت ولاتة وستمنستر وزيرستان وارسي ونوس وارن ورنوك والز "
+        "بزشكيان بقائي بهشتي بزنجي بزاز باستوني بجا بجنورد بكتيا بكتيكا بدخشان بغلان كسلا كفري كفرنبل لحج لرستان لفيف لكناو لامين لاوتارو "
+        "بايدن ترامب نتنياهو كربلاء كركوك لاهاي أوكرانيا أمريكا أميركا المغرب السعودية العراق الأردن الجزائر السودان اليمن الكويت الإمارات "
+        "البحرين القاهرة الرياض الدوحة القدس الصين الهند اليابان الولايات"
+    )
+)
+"""Names whose first letters mislead the table below, and common ones that it does not know behind a clitic."""
 
 
 class Clitics:
@@ -38,15 +56,17 @@ class Clitics:
         Args:
             names: (text, start, end) of every name in the article, clitics still on.
         """
-        self._bare: set[str] = set()
+        self._bare = set(_NAMES)
         for text, start, end in names:
             first, *others = [word[0] for word in _WORD.finditer(text, start, end)] or [""]
             self._bare.update(map(fold, others))
             if _BEFORE_HAMZA.match(first):
                 continue
             first = fold(first)
-            if first[:1] not in _LETTERS or _after_preposition(text, start) or _surely_bare(first):
+            if first[:1] not in _LETTERS or _after_preposition(text, start):
                 self._bare.add(first)
+            else:
+                self._bare.update(_surely_bare(first))
 
     def length(self, text: str, start: int, end: int) -> int:
         """Code points at ``start`` that are clitics, 0 where the name ``text[start:end]`` begins at once."""
@@ -79,13 +99,16 @@ def _cuts(word: str) -> Iterable[int]:
 def _after_preposition(text: str, start: int) -> bool:
     """Whether the word before ``start`` is one that no clitic can follow."""
     before = _BEFORE.search(text, max(start - _LOOK_BACK, 0), start)
-    return before is not None and fold(before[1]) in PREPOSITIONS
+    return before is not None and fold(before[1]) in _LEAVE_NO_ROOM
 
 
-def _surely_bare(word: str) -> bool:
-    """Whether names that begin like this are bare nearly always; never where a clitic and ال may stand there."""
+def _surely_bare(word: str) -> Iterable[str]:
+    """The bare form of a word whose beginning leaves nearly no doubt, itself or behind its clitics; none where ال may stand there."""
     cut, share = _learned(word)
-    return cut == 0 and share >= _SURE and word[1:3] != _ARTICLE and not word.startswith("لل")
+    cuts = list(_cuts(word))
+    listed_behind = any(word[one:] in _NAMES for one in cuts)  # لوهران begins like a name, and is none
+    if share >= _SURE and word[1:3] != _ARTICLE and not word.startswith("لل") and not listed_behind and cut in (0, *cuts):
+        yield word[cut:]
 
 
 def _learned(word: str) -> tuple[int, float]:

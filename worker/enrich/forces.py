@@ -20,9 +20,20 @@ _OF = listed(
         "الردع التدخل الحماية الأسطول المنطقة المنظومة السواحل"
     )
 )
-_NO_ADJECTIVES = listed(fold("الجمعة التي الذي الحالي الحالية الماضي الماضية المقبل المقبلة القادم القادمة الجاري الجارية التالي التالية"))
-_PLAIN_ADJECTIVES = listed(fold("العام المشترك الخاص الموحد المسلح الشمال الجنوب الشرق الغرب"))
-"""Definite words that are adjectives here though they end in no ي or ة."""
+_ADJECTIVES = listed(
+    fold(
+        "العام العامة الخاص الخاصة المشترك المشتركة الموحد الموحدة المسلح المسلحة المتحد المتحدة السريع السريعة الشمال الجنوب الشرق الغرب"
+    )
+)
+_NO_ADJECTIVES = listed(
+    fold(
+        "الحالي الحالية الماضي الماضية التالي التالية الجاري الجارية الثانية "
+        "العملية القضية القرية البلدية المديرية الولاية البداية النهاية الحرية الهوية المدنية الآلية الاتفاقية الميزانية المسؤولية الأغلبية الأقلية "
+        "الأراضي المباني الأهالي الضواحي النادي الوادي القاضي المحامي النواحي المساعي"
+    )
+)
+"""Definite words that end as an adjective of belonging does (الوطني, البحرية) and are a time, or a noun: often the object of the verb before."""
+_SHORTEST = len("الجوي")
 _PROCLITICS = re.compile(r"[وف]?[بكل]?")
 _WORD = re.compile(r"[^\W\d_](?:[^\W\d_]|[\u064b-\u065f\u0670])*")  # with the marks on its letters
 _LEAST = 2
@@ -90,7 +101,7 @@ def _length(text: str, words: Sequence[re.Match[str]]) -> int:
     if fold(words[1][0]) not in _OF or not _side_by_side(text, words[0], words[1]):
         return 1
     count = _LEAST
-    while count < len(words) and _side_by_side(text, words[count - 1], words[count]) and _is_adjective(fold(words[count][0])):
+    while count < len(words) and _side_by_side(text, words[count - 1], words[count]) and _is_adjective(words[count][0]):
         count += 1
     return count
 
@@ -102,5 +113,12 @@ def _side_by_side(text: str, word: re.Match[str], following: re.Match[str]) -> b
 
 
 def _is_adjective(word: str) -> bool:
-    """Whether a folded word is a definite adjective, as far as its letters tell."""
-    return word.startswith("ال") and word not in _NO_ADJECTIVES and (word.endswith(("ي", "ه")) or word in _PLAIN_ADJECTIVES)
+    """Whether a word is a definite adjective that bodies are told apart by, as far as its letters tell.
+
+    Of the feminine ones only those of belonging (ية) and a few others count: most definite words in ة behind a subject are the object.
+    """
+    spelled = fold(word)
+    if not spelled.startswith("ال") or spelled in _NO_ADJECTIVES:
+        return False
+    belongs = len(spelled) >= _SHORTEST and spelled.endswith(("ي", "يه")) and not word.endswith("ى")  # المستشفى is a noun
+    return belongs or spelled in _ADJECTIVES
