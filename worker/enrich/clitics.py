@@ -20,7 +20,7 @@ from worker.enrich.text import fold, folded, listed
 _LETTERS = "وفبلك"
 _ARTICLE = "ال"
 _CLITICS = re.compile(r"[وف]?[بكل]?")
-_BEFORE_HAMZA = re.compile("(?:[وف][بل]?|[بل])(?=[إأآ])|[وف]?ك(?=[إآ])")  # these begin a word: what stands before is no part of it (but كأس)
+_BEFORE_HAMZA = re.compile("(?:[وف][بل]?|[بل])(?=[إأآ])|[وف]?ك(?=[إآ])")  # these begin words: no clitic is part of one (but كأس)
 _WORD = re.compile(r"[^\W_](?:[^\W_]|[\u0610-\u061a\u064b-\u065f\u0670])*")
 _BEFORE = re.compile(r"([^\W_]+)[^\w\s]?\s+\Z")
 _LOOK_BACK = 24

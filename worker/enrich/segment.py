@@ -9,38 +9,29 @@ import unicodedata
 from collections.abc import Iterable
 from itertools import groupby
 
-from worker.enrich.text import listed
+from worker.enrich.abbreviations import abbreviates
+from worker.enrich.text import is_arabic, listed
 
 LONG_SENTENCE = 400
 """Code points above which ``؛`` and ``;`` end a sentence too: below it they join clauses, as their writers meant."""
 
+LONG_BEFORE_DOTS = 150
+"""The same for two dots and more in Arabic script, where they stand for a dash as often as for an end."""
+
 MAX_WORD = 64
 """Code points of a word at most: longer runs are cut into pieces, so that 50,000 letters without a space stay words."""
 
-_CONTEXT = 24  # code points looked at on each side of a full stop: enough for every abbreviation below
+_CONTEXT = 24  # code points looked at behind a full stop
 _TERMINATORS = ".!?؟…۔。！？।॥։።"
 _WIDE = frozenset("。！？।॥።")  # their scripts put no space between sentences
 _CONTROLS = "\u200e\u200f\u202a-\u202e\u2066-\u2069"
 # Possessive throughout: a long run of marks is walked once. A space may stand before an unmistakable closer ("است . »").
 _BREAK = re.compile(
-    rf"[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]++|[{_TERMINATORS}]++(?:[ \u00a0\u202f]?[»”›)\]}}）」』]|[\"'’]|[\u200e\u200f\u202c\u2069])*+"
+    r"[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]++"
+    rf"|[{_TERMINATORS}]++(?:[ \u00a0\u202f]?[»”›)\]}}）」』]|[\"'’]|[\u200b\u200e\u200f\u202c\u2069\ufeff])*+"
 )
 _JOINT = re.compile(r"[؛;]++\s++")
 _NEXT = re.compile(rf"[\s{_CONTROLS}]*([«“„\"'‘(\[]*)([^\W\d_]*)")
-_TOKEN = re.compile(r"[^\s()\[\]«»“”„\"']*\Z")
-_DOTTED = re.compile(r"[^\W\d_](?:\.[^\W\d_])+\Z")
-_AFTER_NUMBER = re.compile(r"\d[\s\u0640]?\Z")
-
-_TITLES = listed("Mr Mrs Ms Dr Prof Gen Col Lt Sgt Capt Maj Cmdr Adm Gov Sen Rep Rev Hon Pres St Mt Ft Messrs Mme Mlle Supt Sr Fr")
-_ARABIC_TITLES = "دمأاص"
-_MAYBE_LAST = listed(
-    "inc ltd co corp bros plc llc etc jr sr al dept est approx ave blvd cf vs jan feb mar apr jun jul aug sep sept oct nov dec"
-)
-_BEFORE_NUMBER = listed("no nos fig figs vol p pp art sec ch")
-_STARTERS = listed(
-    "the a an in on at he she it they we i you but and or for this that these those there his her its their our my if when while after "
-    "before since as with from by to so yet not all some many most meanwhile however although though because what who where why how"
-)
 
 
 def sentences(text: str) -> list[tuple[int, int]]:
@@ -48,7 +39,8 @@ def sentences(text: str) -> list[tuple[int, int]]:
 
     A newline always ends a sentence: news has one paragraph a line. Otherwise ``. ! ? ؟ …`` and their kin do, with the
     quotes and brackets that close right after them, unless a full stop belongs to an abbreviation, an initial, a number
-    or a list. ``؛`` ends one only where the sentence is longer than `LONG_SENTENCE`.
+    or a list. ``؛`` ends one only where the sentence is longer than `LONG_SENTENCE`, ``..`` between words of Arabic script only
+    where what stands before it is longer than `LONG_BEFORE_DOTS`.
     """
     found: list[tuple[int, int]] = []
     start = 0
@@ -98,44 +90,25 @@ def _ends_sentence(text: str, start: int, match: re.Match[str]) -> bool:
     opener, word, after = (follows[1], follows[2], text[follows.end() : follows.end() + 1]) if follows else ("", "", "")
     if not text[end].isspace():
         return _glued(text, at, mark, word)
-    if not opener and word[:1].islower():  # "Stop!" he said; also every abbreviation inside a sentence
+    if not opener and _goes_on(mark, word, after, at - start):
         return False
-    if not opener and not word and after and after in _TERMINATORS:  # . . .
-        return False
-    return mark[0] != "." or mark[:2] == ".." or not _abbreviates(text, start, at, word, after)
+    return mark[0] != "." or mark[:2] == ".." or not abbreviates(text, start, at, word, after)
+
+
+def _goes_on(mark: str, word: str, after: str, length: int) -> bool:
+    """Whether what follows, no quote, shows that a sentence of this length so far goes on behind the mark."""
+    if word[:1].islower():  # "Stop!" he said; also every abbreviation inside a sentence
+        return True
+    if not word and after and after in _TERMINATORS:  # . . .
+        return True
+    return (mark[:2] == ".." or mark[0] == "…") and is_arabic(word) and length <= LONG_BEFORE_DOTS
 
 
 def _glued(text: str, at: int, mark: str, word: str) -> bool:
     """Whether a mark without a space behind it ends a sentence: so only between Arabic-script words, where it often lacks."""
     if mark[:2] == ".." or mark[0] == "…" or len(word) == 1:
         return False
-    return _arabic(word) and _arabic(text[max(at - 1, 0) : at]) and _arabic(text[max(at - 2, 0) : max(at - 1, 0)])
-
-
-def _abbreviates(text: str, start: int, at: int, word: str, after: str) -> bool:
-    """Whether the full stop at ``at`` belongs to what stands before it; ``word`` and ``after`` are what follows."""
-    token = _TOKEN.search(text[max(start, at - _CONTEXT) : at])
-    before = token[0] if token else ""
-    letters = before.rstrip("\u0640")
-    if len(letters) == len("وم") and letters[0] == "و" and letters[1] in _ARABIC_TITLES:
-        letters = letters[1]
-    starts = word.casefold() in _STARTERS and not (len(word) == 1 and after == ".")  # "J. A. Smith": A is no article
-    if before.isdecimal():  # "1. First point"
-        return len(before) <= len("100") and at - start < _CONTEXT and text[start:at].strip() == before
-    if len(letters) == 1 and letters.isalpha():
-        if _arabic(letters):  # د. is a title, but م after a year is the era and may end the sentence
-            return not _AFTER_NUMBER.search(text[max(start, at - len(before) - 2) : at - len(before)])
-        return letters in _BEFORE_NUMBER or not starts
-    if _DOTTED.match(before):
-        return not starts
-    if before.casefold() in _BEFORE_NUMBER:
-        return after.isdecimal()
-    return before in _TITLES or (before.casefold() in _MAYBE_LAST and not starts)
-
-
-def _arabic(text: str) -> bool:
-    """Whether the text begins with a letter of the Arabic script."""
-    return "\u0620" <= text[:1] <= "\u06d3" and text[0].isalpha()
+    return is_arabic(word) and is_arabic(text[max(at - 1, 0) : at]) and is_arabic(text[max(at - 2, 0) : max(at - 1, 0)])
 
 
 def _ranges(codes: Iterable[int]) -> str:

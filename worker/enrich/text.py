@@ -29,6 +29,11 @@ def listed(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
+def is_arabic(text: str) -> bool:
+    """Whether a text begins with a letter of the Arabic script."""
+    return "\u0620" <= text[:1] <= "\u06d3" and text[0].isalpha()
+
+
 class Folded(NamedTuple):
     """A text spelled for comparison.
 

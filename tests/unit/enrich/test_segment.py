@@ -3,7 +3,7 @@
 import pytest
 
 from tests.unit.enrich.growth import grows_linearly
-from worker.enrich.segment import LONG_SENTENCE, MAX_WORD, sentences, words
+from worker.enrich.segment import LONG_BEFORE_DOTS, LONG_SENTENCE, MAX_WORD, sentences, words
 
 
 def split(text: str) -> list[str]:
@@ -62,6 +62,11 @@ def test_newline_ends_a_sentence() -> None:
         "Who [...] knows what (!) it means.",
         "Yahoo! is a company at example.com with 3.5 million users.",
         "حضر الاجتماع وزير؛ وغاب آخر؛ وتأجل القرار.",
+        "Brig. Gen. Omar Haddad and Lt.-Gen. Roy Park met Sens. Ada Cole and Lee Marsh in Richmond, Va. Friday.",
+        "The bank opens at 9 a.m. Monday and shuts at 5 p.m. EST on Fridays.",
+        "أكد الوزير أن البلاد.. لن تتخلى عن دورها.",
+        "الوزارة مستعدة للحوار مع الجميع... لكنها لن تقبل بأي شروط.",
+        "او گفت… نمی‌دانم.",
     ],
 )
 def test_marks_inside_a_sentence(sentence: str) -> None:
@@ -74,6 +79,8 @@ def test_marks_inside_a_sentence(sentence: str) -> None:
     [
         ["He moved to the U.S.", "The family stayed."],
         ["She works at Acme Inc.", "It is large."],
+        ["It began at 3:30 a.m.", "Police came an hour later."],
+        ["قال المتحدث إنه لا يعلم شيئا.\u200b", "وأضاف أنه سيسأل."],
         ["They took vitamin C.", "The others did not."],
         ["The answer was no.", "Nobody asked again."],
         ["That was in 2011.", "Prices rose."],
@@ -99,6 +106,12 @@ def test_lost_non_joiners_change_nothing() -> None:
     kept = "او می‌رود. آن‌ها نمی‌دانند؟ کتاب‌ها را می‌خوانیم."
     assert [part.replace("\u200c", "") for part in split(kept)] == split(kept.replace("\u200c", ""))
     assert len(split(kept)) == 3
+
+
+def test_dots_end_a_long_arabic_sentence() -> None:
+    """Where writers set two dots between all their sentences, those are what ends them."""
+    sentence = "كلمة " * (LONG_BEFORE_DOTS // 5) + "انتهت.."
+    assert split(" ".join([sentence] * 3)) == [sentence] * 3
 
 
 def test_long_sentence_is_cut_at_semicolons() -> None:
