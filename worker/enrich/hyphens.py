@@ -1,10 +1,12 @@
 """Names in Latin letters with a hyphen inside, which a model that sees its parts may take for two names, or for half of one.
 
 ``Sophie Laine-Moreau`` is one person, ``the Trump-Putin summit`` is about two: a hyphen joins where a name of several words stands
-on one side of it and a single word on the other. Places are left alone, since a hyphen between two of them means both.
+on one side of it and a single word on the other, unless the text has that word as a name elsewhere too: the Donald Trump-Putin
+summit is about two again. Places are left alone, since a hyphen between two of them means both.
 """
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 
 from worker.enrich.analysis import Span
@@ -25,29 +27,30 @@ def with_hyphens(text: str, spans: Sequence[Span]) -> list[Span]:
     """
     found: list[Span] = []
     ordered = sorted(spans, key=lambda span: span.start)
+    known = Counter(_last_word(text, span) for span in ordered)
     for number, span in enumerate(ordered):
         before = found[-1] if found else None
-        if before and _are_one(text, before, span):
+        if before and _are_one(text, before, span, known):
             found[-1] = Span(start=before.start, end=span.end, type=before.type)
         else:
             found.append(span)
         free = ordered[number + 1].start if number + 1 < len(ordered) else len(text)
         second = _SECOND_PART.match(text, found[-1].end)
-        if second and second.end() <= free and _takes_in(text, found[-1]):
+        if second and second.end() <= free and _takes_in(text, found[-1]) and not known[second[0][1:]]:
             found[-1] = Span(start=found[-1].start, end=second.end(), type=found[-1].type)
     return found
 
 
-def _are_one(text: str, one: Span, other: Span) -> bool:
-    """Whether a hyphen alone stands between two halves of one name."""
+def _are_one(text: str, one: Span, other: Span, known: Counter[str]) -> bool:
+    """Whether a hyphen alone stands between two halves of one name; ``known`` counts the last words of all names, these included."""
     left = one.end - _is_hyphen(text, one.end - 1)  # either half may have taken the hyphen in
     right = other.start + _is_hyphen(text, other.start)
     if one.type != other.type or one.type not in _JOINED or right - left != 1 or not _is_hyphen(text, left):
         return False
     if other.end - one.start > _LONGEST:
         return False
-    sizes = sorted((_words(text, one), _words(text, other)))
-    return sizes[0] == 1 < sizes[1]
+    sizes = _words(text, one), _words(text, other)
+    return min(sizes) == 1 < max(sizes) and known[_last_word(text, one if sizes[0] == 1 else other)] == 1
 
 
 def _is_hyphen(text: str, at: int) -> bool:
@@ -58,6 +61,10 @@ def _is_hyphen(text: str, at: int) -> bool:
 def _takes_in(text: str, span: Span) -> bool:
     """Whether a capitalised word behind a hyphen belongs to the name before it."""
     return span.type == "ORG" or (span.type == "PER" and _words(text, span) > 1)
+
+
+def _last_word(text: str, span: Span) -> str:
+    return " ".join(text[span.start : span.end].strip(_HYPHENS).split()[-1:])
 
 
 def _words(text: str, span: Span) -> int:

@@ -1,11 +1,13 @@
 """Which names of an article are one entity: a short form goes with the long form it is part of."""
 
+import math
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
+from worker.enrich.text import listed
 from worker.records import EntityType, FieldName, Mention
 
 _MIN_SHORT = 3  # letters of a word that may stand for a whole name: no "Al", "بن"
@@ -14,6 +16,10 @@ _ACRONYM = re.compile(r"[A-Z][A-Z.&-]{1,9}")
 _OPENS = re.compile(r"\s*[(\[]\s*")
 _WORDS = re.compile(r"[^\W_]+")
 _ARTICLE = "ال"
+_KINDS_OF_PLACE = listed(
+    "county bay lake river island islands valley beach port airport stadium park street avenue bridge square university"
+)
+"""Words that make another place of the one before them: Los Angeles is not Los Angeles County."""
 
 
 class Name(NamedTuple):
@@ -34,8 +40,9 @@ def join(names: Sequence[Name], texts: Mapping[FieldName, str]) -> list[str]:
     """For each name the key of the entity it belongs to.
 
     A person's given or family name joins the full name; a place or an organisation of two words or more joins the longer
-    name that begins with it, an organisation in Latin script also its first word alone; a name in brackets right behind another of its
-    type is its acronym. Where several long forms fit, the one with most mentions takes it, the earlier one of equals.
+    name that begins with it, an organisation in Latin script also its first word alone, if the body named it in full before: ``Amazon``
+    at first and ``Amazon Web Services`` later are two. A name in brackets right behind another of its type is its acronym. Where several
+    long forms fit, the one with most mentions takes it, the earlier one of equals.
     """
     parts = [_parts(name.key) for name in names]
     longer: dict[tuple[EntityType, tuple[str, ...]], list[int]] = defaultdict(list)
@@ -47,13 +54,23 @@ def join(names: Sequence[Name], texts: Mapping[FieldName, str]) -> list[str]:
     for index, name in enumerate(names):
         if parts[index]:
             target[index] = by_parts.setdefault((name.type, parts[index]), index)
-        fitting = [other for other in longer.get((name.type, parts[index]), ()) if other != index]
+        fitting = [other for other in longer.get((name.type, parts[index]), ()) if other != index and _may_be_short_for(name, names[other])]
         if fitting:
             target[index] = max(fitting, key=lambda other: (len(names[other].mentions), len(parts[other]), -other))
     for acronym, full in _bracketed(names, texts):
         if _root(target, full) != acronym:
             target[acronym] = full
     return [names[_root(target, index)].key for index in range(len(names))]
+
+
+def _may_be_short_for(short: Name, full: Name) -> bool:
+    """Whether the order of the body allows that one organisation in Latin script is called by a part of its name."""
+    return short.type != "ORG" or not short.key.isascii() or _first_in_body(full) <= _first_in_body(short)
+
+
+def _first_in_body(name: Name) -> float:
+    """Where the body names it first: beyond its end where only the title does."""
+    return next((mention.start for mention in name.mentions if mention.field == "body"), math.inf)
 
 
 def _root(target: list[int], index: int) -> int:
@@ -87,7 +104,7 @@ def _short_forms(kind: EntityType, words: tuple[str, ...]) -> Iterable[tuple[str
                 if max(map(len, part)) >= _MIN_SHORT:
                     yield part
     elif kind in {"LOC", "ORG"}:
-        yield from (words[:size] for size in range(2, len(words)))
+        yield from (words[:size] for size in range(2, len(words)) if kind == "ORG" or words[size] not in _KINDS_OF_PLACE)
         if kind == "ORG" and len(words[0]) > _MIN_SHORT and words[0].isascii():  # in Arabic script it is a common noun: بنك, حزب
             yield words[:1]
 

@@ -43,6 +43,15 @@ _THREE_LETTERS = {
     "pes": "fa",
     "prs": "fa",
     "eng": "en",
+    "deu": "de",
+    "ger": "de",
+    "fra": "fr",
+    "fre": "fr",
+    "heb": "he",
+    "kur": "ku",
+    "spa": "es",
+    "rus": "ru",
+    "tur": "tr",
     "urd": "ur",
     "pus": "ps",
     "iw": "he",
@@ -169,9 +178,10 @@ def _misread() -> re.Pattern[str]:
 
 
 def _primary(hint: str | None) -> str:
-    """The language of a BCP 47 tag, as a code of the detector; empty without one."""
+    """The language of a BCP 47 tag, as a code of the detector; empty where it is none of them: a hint is a stranger's text."""
     code = re.split(r"[-_]", (hint or "").strip().lower())[0]
-    return _THREE_LETTERS.get(code, code) if re.fullmatch("[a-z]{2,3}", code) else ""  # a hint is a stranger's text
+    code = _THREE_LETTERS.get(code, code)
+    return code if code in scripts.KNOWN else ""
 
 
 @cache

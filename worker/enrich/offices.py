@@ -9,6 +9,8 @@ from worker.records import EntityType, FieldName, Mention
 Named = tuple[Mention, EntityType]
 
 _MINISTERS = listed(fold("وزیر وزرای وزیران وزيرا وزير وزراء"))
+_ALLIANCES = listed(fold("أوبك اوپک الناتو ناتو بريكس بریکس آسيان آسه‌آن إيكواس إيغاد OPEC NATO BRICS ASEAN"))
+"""Organisations that have ministers without being their office."""
 _BEFORE = re.compile(r"([^\W_]+)\s+\Z")
 _FIRST = re.compile(r"[^\W_]+")
 _LOOK_BACK = 16
@@ -28,7 +30,7 @@ def without_offices(texts: Mapping[FieldName, str], found: Sequence[Named]) -> l
     places = {mention.text for mention, kind in found if kind == "LOC"}
     kept: list[Named] = []
     for mention, kind in found:
-        if kind != "ORG" or not _is_office(texts[mention.field], mention):
+        if kind != "ORG" or fold(mention.text) in _ALLIANCES or not _is_office(texts[mention.field], mention):
             kept.append((mention, kind))
             continue
         tail = _tail(mention.text, places)

@@ -98,6 +98,16 @@ _WRITTEN = {  # scripts other than Latin, and the detector's languages that news
 }
 _OF_SCRIPT = {script: frozenset(codes.split()) for script, codes in _WRITTEN.items()}
 _LATIN_TOO = frozenset(["az", "uz", "sr", "sh", "ku", "kk", "tk"])
+KNOWN = (
+    listed(
+        "af als an ast bar bcl br bs ca ceb co cs cy da de diq dsb en eo es et eu fi fr fy ga gd gl gn hr hsb ht hu ia id ie "
+        "ilo io is it jv ku la lb li lmo lt lv mg min ms mt nap nds nl nn no oc pam pl pms pt ro rm sc scn sco sk sl so sq su "
+        "sv sw tk tl tr vec vi vls vo wa war yo"
+    )
+    | _LATIN_TOO
+    | frozenset().union(*_OF_SCRIPT.values())
+)
+"""The detector's languages: what a sender's hint may name."""
 
 _SHARED = "ابتثجحخدذرزسشصضطظعغفقكلمنهويءأإآؤئةى"
 _PERSIAN = "پچژگکی"

@@ -8,6 +8,10 @@ from worker.enrich.text import fold, listed
 from worker.records import EntityType
 
 _POSSESSIVE = re.compile(r"['’][sS]\Z")
+_OWN_ENDING = re.compile(
+    r"\b(?:mcdonald|moody|sotheby|christie|lloyd|levi|macy|wendy|kellogg|sainsbury|domino|hershey|poor)['’]s\Z", re.IGNORECASE
+)
+"""Organisations whose ``'s`` is part of the name."""
 _DOTTED = re.compile(r"(?:[^\W\d_]\.)+[^\W\d_]\Z")
 _FIRST_WORD = re.compile(r"\S+")
 _BEFORE_QUOTE = re.compile(r"[وفبلك]{1,2}\u0640?\s?(?=[«“\"'(\[])")  # بـ«الجزيرة»
@@ -22,6 +26,8 @@ _TITLES = listed(
         "اقاي خانم دكتر مهندس رییس رییسجمهور وزير سردار سرتيپ سرلشكر استاد پروفسور جناب"
     )
 )
+_NAMED_LIKE_A_TITLE = frozenset(map(fold, ("سردار آزمون", "سردار دورسون", "Judge Reinhold")))
+"""People whose given name is a title."""
 
 
 def trim(text: str, start: int, end: int, kind: EntityType, clitics: Clitics | None) -> tuple[int, int]:
@@ -39,7 +45,7 @@ def trim(text: str, start: int, end: int, kind: EntityType, clitics: Clitics | N
     """
     start, end = _strip(text, max(start, 0), min(end, len(text)))
     possessive = _POSSESSIVE.search(text, start, end)
-    if possessive:
+    if possessive and not (kind == "ORG" and _OWN_ENDING.search(text, start, end)):
         start, end = _strip(text, start, possessive.start())
     if clitics and start < end:
         quoted = _BEFORE_QUOTE.match(text, start, end)
@@ -50,14 +56,17 @@ def trim(text: str, start: int, end: int, kind: EntityType, clitics: Clitics | N
 
 
 def _strip(text: str, start: int, end: int) -> tuple[int, int]:
-    """Take off what is no letter or digit, but keep U.S. its last dot, and a bracket closed that is opened inside."""
+    """Take off what is no letter or digit, but keep U.S. its last dot, Disney+ its plus, and a bracket closed that is opened inside."""
     while start < end and not _names(text[start]):
         start += 1
     while start < end and not _names(text[end - 1]) and not unicodedata.category(text[end - 1]).startswith("M"):
         last = text[end - 1]
-        if (last == "." and _DOTTED.search(text, start, end - 1)) or (
-            last in _PAIRS and text.rfind(_PAIRS[last], max(start, end - _LOOK_BACK), end) >= 0
-        ):
+        kept = (
+            (last == "." and _DOTTED.search(text, start, end - 1))
+            or (last == "+" and end - start > 1 and text[end - 2].isalpha())
+            or (last in _PAIRS and text.rfind(_PAIRS[last], max(start, end - _LOOK_BACK), end) >= 0)
+        )
+        if kept:
             break
         end -= 1
     return start, end
@@ -70,7 +79,7 @@ def _names(letter: str) -> bool:
 
 def _after_titles(text: str, start: int, end: int) -> int:
     """Where the name begins behind titles; a title alone is left as it is."""
-    at = start
+    at = end if fold(text[start:end]) in _NAMED_LIKE_A_TITLE else start
     while (word := _FIRST_WORD.match(text, at, end)) and fold(word[0]).rstrip(".") in _TITLES:
         at = word.end()
         while at < end and not _names(text[at]):

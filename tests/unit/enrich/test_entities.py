@@ -80,6 +80,12 @@ def test_marks_around_a_name(span: str, mention: str) -> None:
         ("U.S.", "LOC", "U.S."),
         ("(U.S.)", "LOC", "U.S."),
         ("Acme Inc.", "ORG", "Acme Inc"),
+        ("McDonald's", "ORG", "McDonald's"),
+        ("Acme’s", "ORG", "Acme"),
+        ("McDonald's", "PER", "McDonald"),
+        ("Acme TV+", "ORG", "Acme TV+"),
+        ("سردار آزمون", "PER", "سردار آزمون"),
+        ("سردار رضایی", "PER", "رضایی"),
         ("Union of Bakers (UB)", "ORG", "Union of Bakers (UB)"),
         ("Mr. Brand", "PER", "Brand"),
         ("President Nadia Brand", "PER", "Nadia Brand"),
@@ -140,6 +146,21 @@ def test_long_forms_of_places_and_organisations() -> None:
     assert len(organisations) == 1
 
 
+def test_what_is_named_first_is_not_short_for_what_comes_later() -> None:
+    """A company before its subsidiary, a chamber before its committee, a city beside its county."""
+    body = "Barlow grew. Barlow Grain Trading shrank. Barlow said so. Oakham burned. Oakham Hills County burned, and Oakham Hills."
+    tagged = "ORG Barlow; ORG Barlow Grain Trading; ORG Barlow; LOC Oakham; LOC Oakham Hills County; LOC Oakham Hills"
+    assert short(build(body, tagged, language="en")) == {
+        "ORG Barlow": ["Barlow", "Barlow"],
+        "ORG Barlow Grain Trading": ["Barlow Grain Trading"],
+        "LOC Oakham": ["Oakham"],
+        "LOC Oakham Hills County": ["Oakham Hills County"],
+        "LOC Oakham Hills": ["Oakham Hills"],
+    }
+    headline = build("Barlow Grain Trading grew.", "ORG Barlow; ORG Barlow Grain Trading", title="Barlow grows", language="en")
+    assert len(headline) == 1
+
+
 def test_first_words_in_arabic_script_are_common_nouns() -> None:
     """بنك alone is some bank, not the one named in full."""
     assert len(build("بنك الحبوب ثم بنك", "ORG بنك الحبوب; ORG بنك")) == 2
@@ -171,6 +192,12 @@ def test_offices_are_no_organisations() -> None:
     }
     inside = build("وزرای کشاورزی تاجیکستان در تاجیکستان", "ORG وزرای کشاورزی تاجیکستان; LOC تاجیکستان", language="fa")
     assert short(inside) == {"LOC تاجیکستان": ["تاجیکستان", "تاجیکستان"]}
+
+
+def test_alliances_have_ministers() -> None:
+    """One word behind ministers that is no office but who they belong to."""
+    assert short(build("اجتماع وزراء أوبك في فيينا", "ORG أوبك; LOC فيينا")) == {"ORG أوبك": ["أوبك"], "LOC فيينا": ["فيينا"]}
+    assert short(build("نشست وزیران اوپک", "ORG اوپک", language="fa")) == {"ORG اوپک": ["اوپک"]}
 
 
 def test_acronym_in_brackets() -> None:

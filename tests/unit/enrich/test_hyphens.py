@@ -35,6 +35,8 @@ def test_two_halves_are_one_name(text: str, names: list[tuple[str, EntityType]],
     ("text", "names"),
     [
         ("the Dahl-Brandt summit", [("Dahl", "PER"), ("Brandt", "PER")]),  # two people
+        ("the Ingrid Dahl-Brandt summit; Omar Brandt left", [("Ingrid Dahl", "PER"), ("Brandt", "PER"), ("Omar Brandt", "PER")]),
+        ("the Ingrid Dahl-Brandt summit; Omar Brandt left", [("Ingrid Dahl", "PER"), ("Omar Brandt", "PER")]),
         ("the Norway-Chad border", [("Norway", "LOC"), ("Chad", "LOC")]),  # two countries
         ("a New Delhi-Lagos flight", [("New Delhi", "LOC"), ("Lagos", "LOC")]),
         ("Ingrid Dahl-Nordbro talks", [("Ingrid Dahl", "PER"), ("Nordbro", "ORG")]),

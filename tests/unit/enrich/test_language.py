@@ -132,6 +132,15 @@ def test_hint_cannot_make_up_a_language() -> None:
     assert code("مرحبا", hint="en") != "en"
     assert code("lol") == "und"
     assert code("lol", hint="en") == "en"
+    assert code("lol", hint="eng-GB") == "en"
+    assert code("Berlin", hint="deu") == "de"
+
+
+@pytest.mark.parametrize("hint", ["und", "zxx", "mul", "mis", "zzz", "xx"])
+def test_hint_has_to_name_a_language(hint: str) -> None:
+    """Codes for no language, or that nobody has given away, are as good as no hint."""
+    assert detect("OK", hint=hint) == detect("OK")
+    assert detect("Berlin", hint=hint) == detect("Berlin")
 
 
 def test_letters_overrule_the_detector() -> None:
