@@ -271,7 +271,7 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(encoding="utf-8", errors="backslashreplace")  # type: ignore[union-attr]  # articles are Unicode whatever the locale
     try:
-        code = app(standalone_mode=False)  # else a wrong flag is a box of five lines
+        code = app(prog_name="khabar", standalone_mode=False)  # else a wrong flag is a box of five lines
     except UserError as error:
         sys.stderr.write(f"khabar: {one_line(error)}\n")
         code = error.exit_code

@@ -120,9 +120,9 @@ class Printer:
         """
         letter = read_dead_letter(value)
         source = letter.source
-        facts = f"{printable(source.topic)}/{source.partition}/{source.offset} · {letter.failed_at}"
+        facts = f"{printable(source.topic)}/{source.partition}/{source.offset} · {printable(letter.failed_at)}"
         self._rule(Text(f"dead letter · {letter.reason}", style="bold red"), Text(f" · {facts}{' · ' + note if note else ''}", style="dim"))
-        self._line(Text(f"{INDENT}{letter.stage}: {printable(letter.error)}"))
+        self._line(Text(f"{INDENT}{printable(letter.stage)}: {printable(letter.error)}"))
         if letter.value is not None:
             self._line(Text(f"{INDENT}{_excerpt(base64.b64decode(letter.value))}", style="dim"))
         self._line(Text())
@@ -180,7 +180,7 @@ def one_line(value: bytes | None) -> str:
         text = value.decode("utf-8")
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return json.dumps(value.decode("utf-8", "backslashreplace"), ensure_ascii=False)
-    return " ".join(text.splitlines()) if "\n" in text or "\r" in text else text
+    return " ".join(filter(None, re.split(r"[\r\n]+", text)))  # between members: inside a string JSON has neither
 
 
 def names(headers: Sequence[tuple[str, bytes | None]]) -> dict[str, str]:

@@ -162,7 +162,7 @@ def test_a_closed_pipe_is_no_traceback() -> None:
 def test_user_errors_fold_into_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """Whatever a message holds, it is one line."""
 
-    def fail() -> None:
+    def fail(**_: object) -> None:
         message = "first\n  second"
         raise UserError(message)
 

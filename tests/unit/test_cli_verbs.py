@@ -119,7 +119,7 @@ def test_the_worker_runs_with_the_settings_of_the_environment(monkeypatch: pytes
 def test_a_closed_pipe_ends_quietly(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """What `| head` leaves unread is no error worth a traceback."""
 
-    def broken() -> None:
+    def broken(**_: object) -> None:
         raise BrokenPipeError
 
     monkeypatch.setattr(cli, "app", broken)

@@ -108,8 +108,8 @@ def test_a_dead_letter_says_why_and_what(dead_letter: Any) -> None:  # noqa: ANN
     assert "decode: not JSON at byte 1" in stream.getvalue()
     assert "{no" in stream.getvalue()
     printer, stream = printed()
-    printer.dead_letter(dead_letter(value=None, error="\x1b[31mred"))
-    assert "\x1b[31mred" not in stream.getvalue()
+    printer.dead_letter(dead_letter(value=None, error="\x1b[31mred", stage="\x1b]0;title\x07", failed_at="\x1b[2Jnow"))
+    assert not {"\x1b", "\x07"} & set(stream.getvalue())
 
 
 def test_other_records_are_text() -> None:
@@ -129,6 +129,7 @@ def test_other_records_are_text() -> None:
         (None, "null"),
         (b'{"a": "\xd8\xa7"}', '{"a": "ا"}'),
         (b'{"a":\n 1}', '{"a":  1}'),
+        (b'{"a":\r\n"\xe2\x80\xa8\xc2\x85"}\n', '{"a": "\u2028\x85"}'),
         (b"text", '"text"'),
         (b"\xff", '"\\\\xff"'),
         (b'"\xff"', '"\\"\\\\xff\\""'),

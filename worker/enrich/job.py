@@ -234,4 +234,18 @@ def _headers(job: Job, *, ce_id: str, subject: str, content_type: bytes) -> Head
     moment = timestamp(job.timestamp_ms)
     if moment:
         own.append(("ce_time", moment.encode()))
-    return [(name, value) for name, value in job.headers if name.lower() != "content-type" and not name.lower().startswith("ce_")] + own
+    return carried(job.headers) + own
+
+
+_OF_THE_RAW_RECORD = frozenset(
+    [
+        "content-type",
+        *(f"ce_{name}" for name in ("specversion", "id", "source", "type", "subject", "time", "datacontenttype", "dataschema")),
+    ]
+)
+"""What describes the raw record and would be untrue of, or forge, what is made of it (CloudEvents 1.0, context attributes)."""
+
+
+def carried(headers: Headers) -> Headers:
+    """The headers that an output has from its raw record: all but those that describe that record; CloudEvents extensions stay."""
+    return [(name, value) for name, value in headers if name.lower() not in _OF_THE_RAW_RECORD]

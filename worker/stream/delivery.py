@@ -15,7 +15,7 @@ import msgspec
 
 from worker import log, metrics
 from worker.backoff import pause
-from worker.enrich.job import WORKER, Done, Failed, Headers, Job, timestamp
+from worker.enrich.job import WORKER, Done, Failed, Headers, Job, carried, timestamp
 from worker.errors import KhabarError, OutputTooLargeError
 from worker.records import DEAD_LETTER_SCHEMA, DeadLetter, Source
 from worker.settings import Settings
@@ -95,7 +95,7 @@ class Delivery:
         """
         key = f"{record.topic}/{record.partition}/{record.offset}".encode() if record.key is None else record.key
         try:
-            await self._acknowledged(record, _Output(self._settings.output_topic, key, None, record.headers))
+            await self._acknowledged(record, _Output(self._settings.output_topic, key, None, carried(record.headers)))
         except TooLargeError as error:
             job = Job(b"", record.key, record.headers, record.topic, record.partition, record.offset, record.timestamp_ms)
             failed = Failed(reason="output_too_large", stage="publish", error=f"a null value whose key and headers are refused: {error}")

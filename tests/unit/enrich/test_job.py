@@ -110,9 +110,9 @@ def test_plain_text_record() -> None:
 
 def test_headers() -> None:
     """CloudEvents in binary mode; other headers are carried on in order, also doubled, empty and null ones."""
-    carried: Headers = [("traceparent", b"00-ab"), ("x", b"1"), ("x", None), ("x", b""), ("content-typed", b"y")]
+    carried: Headers = [("traceparent", b"00-ab"), ("x", b"1"), ("x", None), ("x", b""), ("content-typed", b"y"), ("ce_tenant", b"z")]
     result, _ = done(
-        job(headers=[("CE_id", b"old"), *carried, ("Content-Type", b"application/json"), ("ce_custom", b"z")], time=1_700_000_000_000)
+        job(headers=[("CE_id", b"old"), *carried, ("Content-Type", b"application/json"), ("ce_dataschema", b"s")], time=1_700_000_000_000)
     )
     assert result.headers[: len(carried)] == carried
     own = dict(result.headers[len(carried) :])

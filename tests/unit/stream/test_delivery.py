@@ -126,10 +126,11 @@ def test_a_dead_letter_too_large_for_the_broker_goes_without_its_value(limit: in
 
 @pytest.mark.parametrize(("key", "expected"), [(b"k", b"k"), (b"", b""), (None, b"in/2/5")])
 def test_a_tombstone_is_passed_on(key: bytes | None, expected: bytes) -> None:
-    """A null value under the same key, headers carried on; without a key, under the id the article would have had."""
+    """A null value under the same key, headers carried on but for the raw event's id; without a key, under the article's id."""
     broker = FakeBroker()
-    run(broker, lambda delivery: delivery.tombstone(record(5, partition=2, key=key, value=None, headers=[("t", b"1")])))
-    assert broker.sent == [(ENRICHED, expected, None, [("t", b"1")])]
+    headers: list[tuple[str, bytes | None]] = [("t", b"1"), ("CE_ID", b"another"), ("ce_tenant", b"2")]
+    run(broker, lambda delivery: delivery.tombstone(record(5, partition=2, key=key, value=None, headers=headers)))
+    assert broker.sent == [(ENRICHED, expected, None, [("t", b"1"), ("ce_tenant", b"2")])]
 
 
 @pytest.mark.parametrize(("limit", "key"), [(2_000, "aw=="), (700, None)])
