@@ -79,6 +79,9 @@ CONSUMER_LAG = Gauge(
     ["topic", "partition"],
     registry=REGISTRY,
 )
+READY = Gauge(
+    "khabar_ready", "1 while `/ready` says so: models loaded, topics there, a member of the group, nothing held up.", registry=REGISTRY
+)
 BRAKE = Gauge(
     "khabar_brake", "1 while the worker holds its articles because too many failed for a cause that is not their own.", registry=REGISTRY
 )

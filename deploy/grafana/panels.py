@@ -233,8 +233,15 @@ FAULTS = [
         alert="KhabarModelProcessRestarts",
     ),
     Panel(
+        "Ready",
+        "1 while a worker is a member of the group with models loaded and nothing held up.",
+        [(f"min by (instance) (khabar_ready{{{EACH}}})", "{{instance}}")],
+        "short",
+        alert="KhabarNoneReady",
+    ),
+    Panel(
         "Brake and fence",
-        "1 while a worker holds still: too many failures that are not the articles' own (brake), or its group in doubt (fence).",
+        "1 while a worker holds its articles: too many failures that are not their own (brake), or its group in doubt (fence).",
         [
             (f"max by (instance) (khabar_brake{{{EACH}}})", "brake {{instance}}"),
             (f"max by (instance) (khabar_fence_closed{{{EACH}}})", "fence {{instance}}"),

@@ -111,6 +111,7 @@ def test_the_brake_holds_articles_while_everything_fails(embedded: str, tmp_path
         wait_for(lambda: worker.get("/ready")[0] == 503)
         assert "brake" in worker.get("/ready")[1]
         assert worker.metrics()["khabar_brake"] == 1
+        assert worker.metrics()["khabar_ready"] == 0
         time.sleep(3)
         dead = worker.metrics()["khabar_articles_dead_lettered_total"]
         assert dead <= 10

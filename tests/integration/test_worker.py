@@ -209,6 +209,7 @@ def check_order(records: list[Any], placed: dict[tuple[int, int], Case]) -> None
 
 def check_metrics(counted: dict[str, float]) -> None:
     """What the last worker took in is what it sent out."""
+    assert counted["khabar_ready"] == 1
     done = sum(
         counted.get(f"khabar_{name}_total", 0)
         for name in ("articles_enriched", "articles_dead_lettered", "tombstones", "articles_released")

@@ -78,6 +78,7 @@ def run(settings: Settings, *, factory: str = DEFAULT_FACTORY) -> NoReturn:
     logger.info("starting", version=__version__, **dict(settings.rows()))
     traces = otlp.make(settings, os.environ)
     status = Status(stall_timeout=settings.stall_timeout)
+    metrics.READY.set_function(lambda: not status.not_ready())
     web = WebServer(settings, status, metrics.REGISTRY)
     web.start()
     logger.info("listening", url=web.url)
