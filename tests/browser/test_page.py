@@ -5,8 +5,9 @@ import unicodedata
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
+from worker import feed, web
 from worker.status import Status
 from worker.web import WebServer
 
@@ -26,9 +27,10 @@ CONTRAST = """() => {
     const [more, less] = [light(rgb(a)), light(rgb(b))].sort((x, y) => y - x);
     return (more + .05) / (less + .05);
   };
-  return [...document.querySelectorAll("mark, .chip")].map((e) => {
+  return [...document.querySelectorAll("mark, .chip, .rest")].map((e) => {
     const own = getComputedStyle(e), tag = getComputedStyle(e, "::after");
-    return [e.dataset.type, ratio(own.color, own.backgroundColor), ratio(tag.color, own.backgroundColor)];
+    const behind = getComputedStyle(e.matches(".rest") ? e.closest(".card") : e).backgroundColor;
+    return [e.dataset.type, ratio(own.color, behind), ratio(tag.color, behind)];
   });
 }"""
 FIRST_LETTER_RIGHT = """e => {
@@ -48,6 +50,16 @@ MARKED_AND_PLAIN_WIDTH = """e => {
   plain.textContent = e.textContent;
   e.replaceWith(plain);
   return [marked, width(plain)];
+}"""
+OLD_CLOCK = """
+const Today = Intl.DateTimeFormat;
+Intl.DateTimeFormat = function (locales, { hour12, ...options }) {
+  return new Today(locales, hour12 === false ? { ...options, hourCycle: "h24" } : { hour12, ...options });
+};"""
+SAID = """() => {
+  const status = document.querySelector("[role=status]");
+  window.said = [];
+  new MutationObserver(() => said.push(status.textContent)).observe(status, { childList: true, characterData: true, subtree: true });
 }"""
 EVIL = (
     "<script>alert(1)</script><img src=x onerror=alert(2)>"
@@ -202,7 +214,8 @@ def test_pause_holds_the_page_still(watched: Any, status: Status, enriched: Any)
     button.click()
     expect(watched.page.locator("article")).to_have_count(2)
     expect(watched.page.locator("article").first).to_contain_text("Two.")
-    expect(button).to_have_attribute("aria-pressed", "false")
+    expect(button).to_have_text("Pause")
+    assert button.get_attribute("aria-pressed") is None  # the label says it: both would say it twice
 
 
 def test_the_page_keeps_a_bounded_number(watched: Any, status: Status, enriched: Any) -> None:  # noqa: ANN401 - fixtures
@@ -229,8 +242,9 @@ def test_colours_can_be_read(watched: Any, status: Status, enriched: Any, scheme
     watched.page.emulate_media(color_scheme=scheme)
     kinds = ["PER", "ORG", "LOC", "FAC", "EVENT", "PRODUCT", "MISC"]
     names = {f"Name{letter}": kind for letter, kind in zip("ABCDEFG", kinds, strict=True)}
-    status.published(enriched({"body": " ".join(names)}, names=names))
-    expect(watched.page.locator("article mark")).to_have_count(7)
+    status.published(enriched({"body": " ".join([*names, *(f"{name}’s" for name in names)])}, names=names))
+    expect(watched.page.locator("article mark")).to_have_count(14)
+    expect(watched.page.locator("article .rest")).to_have_count(7)
     measured = watched.page.evaluate(CONTRAST)
     assert {kind for kind, _, _ in measured} == set(kinds)
     assert [row for row in measured if row[1] < 4.5 or row[2] < 4.5] == []
@@ -242,3 +256,139 @@ def test_combining_marks_stay_with_their_letter(watched: Any, status: Status, en
     status.published(enriched({"body": body}, names={unicodedata.normalize("NFD", "Beatriz Falcão"): "PER"}))
     expect(watched.page.locator("mark")).to_have_count(1)
     assert watched.page.locator("article .body").text_content() == body
+
+
+def test_a_page_that_was_refused_comes_back(
+    watched: Any,  # noqa: ANN401 - a fixture
+    status: Status,
+    enriched: Any,  # noqa: ANN401 - a fixture
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """After a 503 the page asks again by itself, keeps what it shows, gets what it missed, and nothing twice."""
+    page = watched.page
+    status.published(enriched({"id": "1", "body": "One."}))
+    status.published(enriched({"id": "2", "body": "Two."}))
+    expect(page.locator("article")).to_have_count(2)
+    with page.expect_response(lambda response: response.status == 503):
+        monkeypatch.setattr(web, "LARGEST_FEEDS", 0)
+        monkeypatch.setattr(feed, "WRITE_SECONDS", 0)  # ends the open one
+    expect(page.locator("#state")).to_have_text("no connection to the worker, trying again")
+    expect(page.locator("article")).to_have_count(2)
+    monkeypatch.undo()
+    status.published(enriched({"id": "3", "body": "Three."}))
+    expect(page.locator("article .body")).to_have_text(["Three.", "Two.", "One."], timeout=15_000)
+    expect(page.locator("#state")).to_have_text("running")
+    status.published(enriched({"id": "4", "body": "Four."}))
+    expect(page.locator("article .body")).to_have_text(["Four.", "Three.", "Two.", "One."])
+
+
+@pytest.mark.parametrize(
+    ("body", "pieces"),
+    [
+        ("For Trump’s aides", ["Trump", "’s+"]),
+        ("For Trump's aides", ["Trump", "'s+"]),
+        ("in ایران\u200cها now", ["ایران", "\u200cها+"]),
+        ("in Trump𝔸 now", ["Trump", "𝔸+"]),
+        ("in TrumpایرانXه now", ["Trump", "ایران", "Xه+"]),  # behind the first there is no place
+        ("in Trump-ایران now", ["Trump+", "ایران+"]),
+        ("The ’Trump’ show", ["Trump+"]),
+        ("For Trump’", ["Trump+"]),
+    ],
+)
+def test_a_label_stands_behind_the_word(watched: Any, status: Status, enriched: Any, body: str, pieces: list[str]) -> None:  # noqa: ANN401 - fixtures
+    """Where a word goes on after a mention, its label (+) does not cut the word in two."""
+    status.published(enriched({"body": body}, names={name: "PER" for name in ("Trump", "ایران") if name in body}))
+    shown = watched.page.locator("article .body")
+    expect(shown).to_have_text(body)
+    labelled = "all => all.map(e => e.textContent + (getComputedStyle(e, '::after').content === 'none' ? '' : '+'))"
+    assert shown.locator("*").evaluate_all(labelled) == pieces
+
+
+def test_letters_stay_joined_where_a_word_goes_on(watched: Any, status: Status, enriched: Any) -> None:  # noqa: ANN401 - fixtures
+    """The rest of a word behind a highlight is joined to it."""
+    status.published(enriched({"body": "ليبيا"}, names={"ليبي": "LOC"}, language="ar", direction="rtl"))
+    body = watched.page.locator("article .body")
+    expect(body.locator(".rest")).to_have_text("ا")
+    body.evaluate("e => e.querySelector('.rest').className = ''")  # its label has a width of its own
+    widths = body.evaluate(MARKED_AND_PLAIN_WIDTH)
+    assert widths[0] == pytest.approx(widths[1], abs=0.6)
+
+
+def test_midnight_is_zero(browser: Browser, served: WebServer, status: Status, enriched: Any) -> None:  # noqa: ANN401 - a fixture
+    """Ten past midnight is 00:10, also in browsers to which `hour12: false` means 24:10 (Chromium did so for years)."""
+    page = browser.new_page(locale="en-US", timezone_id="America/Los_Angeles")
+    page.add_init_script(OLD_CLOCK)
+    status.published(enriched({"body": "Text."}))
+    page.goto(served.url)
+    expect(page.locator("article .end")).to_contain_text("00:10:00 ·")
+    page.close()
+
+
+def test_screen_readers_hear_what_changed_only(
+    watched: Any,  # noqa: ANN401 - a fixture
+    status: Status,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The state is announced when it changes; counts that come, and seconds that pass, say nothing."""
+    page = watched.page
+    expect(page.locator("#state")).to_have_text("running")
+    page.evaluate(SAID)
+    status.dead_lettered()
+    expect(page.locator("#dead")).to_have_text("1")
+    assert page.evaluate("said") == []
+    for seconds in (301, 302, 303):
+        monkeypatch.setattr(status, "stalled_for", lambda seconds=seconds: seconds)
+        expect(page.locator("#state")).to_have_text(f"no progress for {seconds} s")
+    assert page.evaluate("said") == ["no progress"]
+    monkeypatch.undo()
+    expect(page.locator("#state")).to_have_text("running")
+    assert page.evaluate("said") == ["no progress", "running"]
+
+
+@pytest.mark.parametrize("width", [1280, 800, 360])
+def test_the_legend_shows_the_labels(watched: Any, width: int) -> None:  # noqa: ANN401 - a fixture
+    """Every type has its short label beside its word, seen in full: colour alone tells some people nothing."""
+    watched.page.set_viewport_size({"width": width, "height": 900})
+    rows = watched.page.locator("#legend li")
+    seen = ["PER people", "ORG organisations", "LOC places", "FAC buildings", "EVENT events", "PRODUCT products", "MISC other"]
+    assert rows.evaluate_all("all => all.map(e => e.innerText.replace(/\\s+/g, ' '))") == seen
+    assert (
+        rows.evaluate_all(
+            "all => all.filter(e => e.scrollWidth > e.clientWidth || e.firstChild.scrollWidth > e.firstChild.clientWidth).length"
+        )
+        == 0
+    )
+
+
+def test_names_are_in_their_articles_language(watched: Any, status: Status, enriched: Any) -> None:  # noqa: ANN401 - fixtures
+    """A name of an Arabic article is Arabic wherever it stands, not of the page's English."""
+    status.published(enriched({"body": AR}, names={"العقبة": "LOC"}, language="ar", direction="rtl"))
+    for where in (".names", "#prominent"):
+        expect(watched.page.locator(f"{where} bdi.chip")).to_have_text("العقبة")
+        expect(watched.page.locator(f"{where} bdi.chip")).to_have_attribute("lang", "ar")
+
+
+@pytest.mark.parametrize(
+    ("title", "article", "shown"),
+    [
+        ("العقبة", {"language": "ar", "direction": "rtl"}, ["rtl", "ar", True]),
+        ("Aqaba", {"language": "en", "direction": "ltr"}, ["ltr", "en", False]),
+        ("2026: Aqaba", {"language": "ar", "direction": "rtl"}, ["ltr", "", False]),
+        ("۱۲ العقبة", {"language": "en", "direction": "ltr"}, ["rtl", "", True]),
+    ],
+)
+def test_a_title_has_its_own_direction(watched: Any, status: Status, enriched: Any, title: str, article: Any, shown: Any) -> None:  # noqa: ANN401, PLR0913, PLR0917 - fixtures and cases
+    """A title in another script than its article runs its own way, in its own typeface and no language it is not in."""
+    status.published(enriched({"title": title, "body": "Text."}, **article))
+    heading = watched.page.locator("article h2")
+    expect(heading).to_have_text(title)
+    seen = "e => [getComputedStyle(e).direction, e.lang, getComputedStyle(e).fontFamily.includes('Naskh')]"
+    assert heading.evaluate(seen) == shown
+
+
+@pytest.mark.parametrize("title", ["", " \t\n\u00a0", "\u200f\u200b"])
+def test_a_title_without_anything_to_see_is_no_heading(watched: Any, status: Status, enriched: Any, title: str) -> None:  # noqa: ANN401 - fixtures
+    """Nobody is led to an empty heading."""
+    status.published(enriched({"title": title, "body": "Text."}))
+    expect(watched.page.locator("article .body")).to_have_text("Text.")
+    expect(watched.page.locator("article h2")).to_have_count(0)
