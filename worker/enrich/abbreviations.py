@@ -26,9 +26,10 @@ _STARTERS = listed(
 )
 _HALVES_OF_A_DAY = listed("a.m p.m")
 _BEHIND_A_TIME = listed(
-    "monday tuesday wednesday thursday friday saturday sunday january february march april may june july august september october november "
-    "december jan feb mar apr jun jul aug sep sept oct nov dec eastern central mountain pacific greenwich"
+    "monday tuesday wednesday thursday friday saturday sunday mon tue tues wed thu thurs fri sat sun january february march april may june "
+    "july august september october november december jan feb mar apr jun jul aug sep sept oct nov dec eastern central mountain pacific"
 )
+_SOMEBODYS_TIME = re.compile(r"\.\s+\w+\s+time\b")
 
 
 def abbreviates(text: str, start: int, at: int, word: str, after: str) -> bool:
@@ -51,7 +52,10 @@ def abbreviates(text: str, start: int, at: int, word: str, after: str) -> bool:
         if is_arabic(letters):  # د. is a title, but م after a year is the era and may end the sentence
             return not _AFTER_NUMBER.search(text[max(start, at - len(before) - 2) : at - len(before)])
         return letters in _BEFORE_NUMBER or not starts
-    return _is_listed(before, word, after, starts=starts)
+    if before in _HALVES_OF_A_DAY:  # 5 p.m. Monday, 5 p.m. EST, 5 p.m. (local time), 5 p.m. Tokyo time
+        begins = word[:1].isupper() and not (len(word) > 1 and word.isupper())
+        return not begins or word.casefold() in _BEHIND_A_TIME or _SOMEBODYS_TIME.match(text, at, at + _LOOK_BACK) is not None
+    return _is_listed(before, after, starts=starts)
 
 
 def _without_and(letters: str) -> str:
@@ -59,11 +63,9 @@ def _without_and(letters: str) -> str:
     return letters[1] if len(letters) == len("وم") and letters[0] == "و" and letters[1] in _ARABIC_TITLES else letters
 
 
-def _is_listed(before: str, word: str, after: str, *, starts: bool) -> bool:
+def _is_listed(before: str, after: str, *, starts: bool) -> bool:
     """The same for what has several letters; ``starts``: the word behind it is one that begins sentences."""
     lower = before.casefold()
-    if lower in _HALVES_OF_A_DAY:  # 5 p.m. Monday, 5 p.m. EST
-        return word.casefold() in _BEHIND_A_TIME or (len(word) > 1 and word.isupper())
     if lower in _BEFORE_NUMBER:
         return after.isdecimal()
     if before.rsplit("-", 1)[-1] in _TITLES:  # Lt.-Gen.

@@ -22,7 +22,7 @@ _ARTICLE = "ال"
 _CLITICS = re.compile(r"[وف]?[بكل]?")
 _BEFORE_HAMZA = re.compile("(?:[وف][بل]?|[بل])(?=[إأآ])|[وف]?ك(?=[إآ])")  # these begin words: no clitic is part of one (but كأس)
 _WORD = re.compile(r"[^\W_](?:[^\W_]|[\u0610-\u061a\u064b-\u065f\u0670])*")
-_BEFORE = re.compile(r"([^\W_]+)[^\w\s]?\s+\Z")
+_BEFORE = re.compile(r"([^\W_]+)([^\w\s]?)\s+\Z")
 _LOOK_BACK = 24
 _MIN_NAME = 2  # letters of a name at least
 _SURE = 0.9  # a word that begins so is taken for a bare form others are measured by
@@ -31,11 +31,10 @@ PREPOSITIONS = listed(fold("في من إلى على عن مع عند لدى من
 _BEFORE_A_PLACE = listed(
     fold(
         "محافظة محافظ ولاية بلدة بلدية قضاء إقليم قرية حي مطار ميناء جزيرة جامعة شارع سكان أهالي شمال جنوب شرق غرب شمالي جنوبي شرقي غربي "
-        "وسط قرب بين نحو بعد قبل تجاه"
+        "وسط قرب بين تجاه"
     )
 )
 """More of them: what they stand before is what they belong to."""
-_LEAVE_NO_ROOM = PREPOSITIONS | _BEFORE_A_PLACE
 _NAMES = listed(
     fold(
         "وهران ورقلة واسط واحة ودمدني واخان ولقايت ولاتة وستمنستر وزيرستان وارسي ونوس وارن ورنوك والز "
@@ -99,7 +98,10 @@ def _cuts(word: str) -> Iterable[int]:
 def _after_preposition(text: str, start: int) -> bool:
     """Whether the word before ``start`` is one that no clitic can follow."""
     before = _BEFORE.search(text, max(start - _LOOK_BACK, 0), start)
-    return before is not None and fold(before[1]) in _LEAVE_NO_ROOM
+    if before is None:
+        return False
+    word = fold(before[1])
+    return word in PREPOSITIONS or (not before[2] and word in _BEFORE_A_PLACE)
 
 
 def _surely_bare(word: str) -> Iterable[str]:

@@ -22,12 +22,15 @@ _OF = listed(
 )
 _ADJECTIVES = listed(
     fold("العام العامة الخاص الخاصة المشترك المشتركة الموحد الموحدة المسلح المسلحة المتحد المتحدة السريع السريعة الشمال الجنوب الشرق الغرب")
+    + " "
+    + fold("الأول الأولى الثاني الثانية الثالث الثالثة الرابع الرابعة الخامس الخامسة السادس السادسة السابع السابعة الثامن الثامنة")
 )
 _NO_ADJECTIVES = listed(
     fold(
-        "الحالي الحالية الماضي الماضية التالي التالية الجاري الجارية الثانية "
+        "الحالي الحالية الماضي الماضية التالي التالية الجاري الجارية "
         "العملية القضية القرية البلدية المديرية الولاية البداية النهاية الحرية الهوية المدنية الآلية الاتفاقية الميزانية المسؤولية "
-        "الأغلبية الأقلية الأراضي المباني الأهالي الضواحي النادي الوادي القاضي المحامي النواحي المساعي"
+        "الأغلبية الأقلية الأراضي المباني الأهالي الضواحي النادي الوادي القاضي المحامي النواحي المساعي "
+        "الخلية الضاحية الجمعية الأبنية الناحية"
     )
 )
 """Definite words that end as an adjective of belonging does (الوطني, البحرية) and are a time, or a noun, often the verb's object."""
@@ -118,5 +121,5 @@ def _is_adjective(word: str) -> bool:
     spelled = fold(word)
     if not spelled.startswith("ال") or spelled in _NO_ADJECTIVES:
         return False
-    belongs = len(spelled) >= _SHORTEST and spelled.endswith(("ي", "يه")) and not word.endswith("ى")  # المستشفى is a noun
+    belongs = len(spelled) >= _SHORTEST and spelled.endswith(("ي", "يه")) and not word.endswith(("ى", "ئ"))  # المستشفى and الشاطئ are nouns
     return belongs or spelled in _ADJECTIVES

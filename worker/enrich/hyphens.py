@@ -6,7 +6,6 @@ summit is about two again. Places are left alone, since a hyphen between two of 
 """
 
 import re
-from collections import Counter
 from collections.abc import Sequence
 
 from worker.enrich.analysis import Span
@@ -27,7 +26,7 @@ def with_hyphens(text: str, spans: Sequence[Span]) -> list[Span]:
     """
     found: list[Span] = []
     ordered = sorted(spans, key=lambda span: span.start)
-    known = Counter(_last_word(text, span) for span in ordered)
+    known = {_last_word(text, span) for span in ordered if not _beside_hyphen(text, span)}
     for number, span in enumerate(ordered):
         before = found[-1] if found else None
         if before and _are_one(text, before, span, known):
@@ -36,13 +35,13 @@ def with_hyphens(text: str, spans: Sequence[Span]) -> list[Span]:
             found.append(span)
         free = ordered[number + 1].start if number + 1 < len(ordered) else len(text)
         second = _SECOND_PART.match(text, found[-1].end)
-        if second and second.end() <= free and _takes_in(text, found[-1]) and not known[second[0][1:]]:
+        if second and second.end() <= free and _takes_in(text, found[-1]) and second[0][1:] not in known:
             found[-1] = Span(start=found[-1].start, end=second.end(), type=found[-1].type)
     return found
 
 
-def _are_one(text: str, one: Span, other: Span, known: Counter[str]) -> bool:
-    """Whether a hyphen alone stands between two halves of one name; ``known`` counts the last words of all names, these included."""
+def _are_one(text: str, one: Span, other: Span, known: set[str]) -> bool:
+    """Whether a hyphen alone stands between two halves of one name; ``known`` holds the last words of names that stand free."""
     left = one.end - _is_hyphen(text, one.end - 1)  # either half may have taken the hyphen in
     right = other.start + _is_hyphen(text, other.start)
     if one.type != other.type or one.type not in _JOINED or right - left != 1 or not _is_hyphen(text, left):
@@ -50,7 +49,7 @@ def _are_one(text: str, one: Span, other: Span, known: Counter[str]) -> bool:
     if other.end - one.start > _LONGEST:
         return False
     sizes = _words(text, one), _words(text, other)
-    return min(sizes) == 1 < max(sizes) and known[_last_word(text, one if sizes[0] == 1 else other)] == 1
+    return min(sizes) == 1 < max(sizes) and _last_word(text, one if sizes[0] == 1 else other) not in known
 
 
 def _is_hyphen(text: str, at: int) -> bool:
@@ -61,6 +60,11 @@ def _is_hyphen(text: str, at: int) -> bool:
 def _takes_in(text: str, span: Span) -> bool:
     """Whether a capitalised word behind a hyphen belongs to the name before it."""
     return span.type == "ORG" or (span.type == "PER" and _words(text, span) > 1)
+
+
+def _beside_hyphen(text: str, span: Span) -> bool:
+    """Whether a hyphen touches a span, or is its first or last code point."""
+    return any(_is_hyphen(text, at) for at in (span.start - 1, span.start, span.end - 1, span.end))
 
 
 def _last_word(text: str, span: Span) -> str:

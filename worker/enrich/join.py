@@ -40,12 +40,13 @@ def join(names: Sequence[Name], texts: Mapping[FieldName, str]) -> list[str]:
     """For each name the key of the entity it belongs to.
 
     A person's given or family name joins the full name; a place or an organisation of two words or more joins the longer
-    name that begins with it, an organisation in Latin script also its first word alone, if the body named it in full before: ``Amazon``
-    at first and ``Amazon Web Services`` later are two. A name in brackets right behind another of its type is its acronym. Where several
+    name that begins with it, an organisation in Latin script also its first word alone, but not where the body has the short form first:
+    ``Amazon`` and later ``Amazon Web Services`` are two. A name in brackets right behind another of its type is its acronym. Where several
     long forms fit, the one with most mentions takes it, the earlier one of equals.
     """
     parts = [_parts(name.key) for name in names]
     longer: dict[tuple[EntityType, tuple[str, ...]], list[int]] = defaultdict(list)
+    first = _first_in_body(names, parts)
     for index, name in enumerate(names):
         for part in set(_short_forms(name.type, parts[index])):
             longer[name.type, part].append(index)
@@ -54,7 +55,9 @@ def join(names: Sequence[Name], texts: Mapping[FieldName, str]) -> list[str]:
     for index, name in enumerate(names):
         if parts[index]:
             target[index] = by_parts.setdefault((name.type, parts[index]), index)
-        fitting = [other for other in longer.get((name.type, parts[index]), ()) if other != index and _may_be_short_for(name, names[other])]
+        fitting = [other for other in longer.get((name.type, parts[index]), ()) if other != index]
+        if name.type == "ORG" and name.key.isascii():
+            fitting = [other for other in fitting if first.get(("ORG", parts[other]), 0) <= first.get(("ORG", parts[index]), math.inf)]
         if fitting:
             target[index] = max(fitting, key=lambda other: (len(names[other].mentions), len(parts[other]), -other))
     for acronym, full in _bracketed(names, texts):
@@ -63,14 +66,14 @@ def join(names: Sequence[Name], texts: Mapping[FieldName, str]) -> list[str]:
     return [names[_root(target, index)].key for index in range(len(names))]
 
 
-def _may_be_short_for(short: Name, full: Name) -> bool:
-    """Whether the order of the body allows that one organisation in Latin script is called by a part of its name."""
-    return short.type != "ORG" or not short.key.isascii() or _first_in_body(full) <= _first_in_body(short)
-
-
-def _first_in_body(name: Name) -> float:
-    """Where the body names it first: beyond its end where only the title does."""
-    return next((mention.start for mention in name.mentions if mention.field == "body"), math.inf)
+def _first_in_body(names: Sequence[Name], parts: Sequence[tuple[str, ...]]) -> dict[tuple[EntityType, tuple[str, ...]], int]:
+    """Where the body first has each name, all its spellings together; what only the title has is left out."""
+    found: dict[tuple[EntityType, tuple[str, ...]], int] = {}
+    for name, words in zip(names, parts, strict=True):
+        start = next((mention.start for mention in name.mentions if mention.field == "body"), None)
+        if start is not None:
+            found[name.type, words] = min(start, found.get((name.type, words), start))
+    return found
 
 
 def _root(target: list[int], index: int) -> int:

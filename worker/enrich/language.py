@@ -35,7 +35,7 @@ _ACCENTED_SHARE = 0.6  # … more are accented than even in Vietnamese
 _UTF8_FIRST = 0xC2  # first bytes of UTF-8 beyond ASCII begin here (RFC 3629) …
 _UTF8_FURTHER_END = 0xC0  # … and all further ones end here
 
-_THREE_LETTERS = {
+_OTHER_CODES = {
     "ara": "ar",
     "arb": "ar",
     "fas": "fa",
@@ -43,6 +43,7 @@ _THREE_LETTERS = {
     "pes": "fa",
     "prs": "fa",
     "eng": "en",
+    "nb": "no",
     "deu": "de",
     "ger": "de",
     "fra": "fr",
@@ -180,7 +181,7 @@ def _misread() -> re.Pattern[str]:
 def _primary(hint: str | None) -> str:
     """The language of a BCP 47 tag, as a code of the detector; empty where it is none of them: a hint is a stranger's text."""
     code = re.split(r"[-_]", (hint or "").strip().lower())[0]
-    code = _THREE_LETTERS.get(code, code)
+    code = _OTHER_CODES.get(code, code)
     return code if code in scripts.KNOWN else ""
 
 

@@ -100,9 +100,9 @@ _OF_SCRIPT = {script: frozenset(codes.split()) for script, codes in _WRITTEN.ite
 _LATIN_TOO = frozenset(["az", "uz", "sr", "sh", "ku", "kk", "tk"])
 KNOWN = (
     listed(
-        "af als an ast bar bcl br bs ca ceb co cs cy da de diq dsb en eo es et eu fi fr fy ga gd gl gn hr hsb ht hu ia id ie "
-        "ilo io is it jv ku la lb li lmo lt lv mg min ms mt nap nds nl nn no oc pam pl pms pt ro rm sc scn sco sk sl so sq su "
-        "sv sw tk tl tr vec vi vls vo wa war yo"
+        "af an ast bar bcl br bs ca cbk ceb co cs cy da de diq dsb eml en eo es et eu fi fr frr fy ga gd gl gn gsw gv hif hr "
+        "hsb ht hu ia id ie ilo io is it jbo jv ku kw la lb li lmo lt lv mg min ms mt mwl nah nap nds nl nn no oc pam pfl pl "
+        "pms pt qu rm ro sc scn sco sk sl so sq su sv sw tl tr vec vep vi vls vo wa war yo"
     )
     | _LATIN_TOO
     | frozenset().union(*_OF_SCRIPT.values())

@@ -8,6 +8,7 @@ from worker.enrich.text import fold, listed
 from worker.records import EntityType
 
 _POSSESSIVE = re.compile(r"['’][sS]\Z")
+_PLUSES = re.compile(r"\++")
 _OWN_ENDING = re.compile(
     r"\b(?:mcdonald|moody|sotheby|christie|lloyd|levi|macy|wendy|kellogg|sainsbury|domino|hershey|poor)['’]s\Z", re.IGNORECASE
 )
@@ -43,7 +44,10 @@ def trim(text: str, start: int, end: int, kind: EntityType, clitics: Clitics | N
     Returns:
         (start, end) inside the span; empty (equal) where nothing is left.
     """
-    start, end = _strip(text, max(start, 0), min(end, len(text)))
+    limit = min(end, len(text))
+    start, end = _strip(text, max(start, 0), limit)
+    if kind in {"ORG", "PRODUCT"} and start < end and (pluses := _PLUSES.match(text, end, limit)):  # Disney+, C++
+        end = pluses.end()
     possessive = _POSSESSIVE.search(text, start, end)
     if possessive and not (kind == "ORG" and _OWN_ENDING.search(text, start, end)):
         start, end = _strip(text, start, possessive.start())
@@ -56,15 +60,13 @@ def trim(text: str, start: int, end: int, kind: EntityType, clitics: Clitics | N
 
 
 def _strip(text: str, start: int, end: int) -> tuple[int, int]:
-    """Take off what is no letter or digit, but keep U.S. its last dot, Disney+ its plus, and a bracket closed that is opened inside."""
+    """Take off what is no letter or digit, but keep U.S. its last dot, and a bracket closed that is opened inside."""
     while start < end and not _names(text[start]):
         start += 1
     while start < end and not _names(text[end - 1]) and not unicodedata.category(text[end - 1]).startswith("M"):
         last = text[end - 1]
-        kept = (
-            (last == "." and _DOTTED.search(text, start, end - 1))
-            or (last == "+" and end - start > 1 and text[end - 2].isalpha())
-            or (last in _PAIRS and text.rfind(_PAIRS[last], max(start, end - _LOOK_BACK), end) >= 0)
+        kept = (last == "." and _DOTTED.search(text, start, end - 1)) or (
+            last in _PAIRS and text.rfind(_PAIRS[last], max(start, end - _LOOK_BACK), end) >= 0
         )
         if kept:
             break

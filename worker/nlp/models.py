@@ -174,7 +174,10 @@ def verify(settings: Settings) -> Iterator[Check]:
     Raises:
         ModelError: a directory that is there cannot be understood.
     """
-    for directory in dict.fromkeys(row.path for row in listing(settings)):
+    directories = [row.path for row in listing(settings)]
+    if (settings.model_dir / stanza_directory.RESOURCES).is_file():  # a lost file may leave no language to list
+        directories.append(settings.model_dir)
+    for directory in dict.fromkeys(directories):
         if is_bundle(directory):
             for name, entry in read_card(directory)["files"].items():
                 yield Check(directory / name, stanza_directory.sha256_problem(directory / name, entry["sha256"]))
@@ -183,6 +186,8 @@ def verify(settings: Settings) -> Iterator[Check]:
             for packages in found.values():
                 for file in packages.files:
                     yield Check(directory / file, stanza_directory.file_problem(directory, packages, file))
+            for language, path in stanza_directory.missing(directory):
+                yield Check(path, f"missing: {language} is not used")
 
 
 def _bundle_row(directory: Path, where: str, *, used: bool) -> ModelRow:

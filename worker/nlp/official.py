@@ -5,6 +5,7 @@ that a text's sentences would depend on its neighbours; here they must not. It c
 characters, one thread, it was 13.9 articles a second one by one, 11.4 in bulks of 32, and 16.4 as it is done below.
 """
 
+import logging
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -15,6 +16,8 @@ from worker.enrich.analysis import Analysis, Span
 from worker.errors import ModelError, one_line
 from worker.nlp import stanza_directory
 from worker.records import EntityType, Model
+
+logger = logging.getLogger("khabar")  # commands configure no logging: what is said there goes to standard error
 
 PIECE = 4_000
 """Code points given to Stanza at once: its tokenizer copies the rest of a text for every window of 1,000."""
@@ -102,6 +105,8 @@ class Official:
         if not self._packages:
             message = f"{directory}: no language there has both a tokenizer and a tagger: fetch one with `khabar models pull`"
             raise ModelError(message)
+        for language, path in stanza_directory.missing(directory):
+            logger.warning("model_file_missing: %s is left out: %s", language, path)
         self._models = stanza_directory.records(directory, self._packages)
         self._pipelines: dict[str, Any] = {}
         if len(self._models) <= AT_START:

@@ -151,6 +151,22 @@ def present(directory: Path) -> dict[str, StanzaPackages]:
     return found
 
 
+def missing(directory: Path) -> list[tuple[str, Path]]:
+    """(language, file) of every file that a language lacks that was pulled, or has its tagger: the language is not used.
+
+    Raises:
+        ModelError: the directory's listing cannot be read.
+    """
+    resources = read_resources(directory)
+    found = {packages.language: packages for language in resources if (packages := wanted(resources, language))}
+    pulled = read_pulled(directory).versions
+    lost: list[tuple[str, Path]] = []
+    for language, packages in found.items():
+        if language in pulled or (directory / language / "ner" / f"{packages.packages['ner']}.pt").is_file():
+            lost += [(language, directory / file) for file in packages.files if not (directory / file).is_file()]
+    return lost
+
+
 def plain_name(part: str) -> bool:
     """Whether it names something in a directory and nothing outside it."""
     return part not in {"", ".", ".."} and "/" not in part

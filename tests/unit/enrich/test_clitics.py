@@ -58,7 +58,7 @@ def test_hamza_on_alef_begins_a_word() -> None:
 
 
 def test_hamza_under_alef_behind_ka() -> None:
-    """No word begins with كإ or كآ, so that ك is a clitic too."""
+    """No name begins with كإ or كآ, so that ك is a clitic too."""
     assert bare("كإيران") == "إيران"
     assert bare("وكآسيا") == "آسيا"
 
@@ -82,6 +82,7 @@ def test_preposition_before_leaves_no_room() -> None:
     """After في or من no clitic can follow: the letter belongs to the name, and so it does elsewhere in the article."""
     assert bare("بنقلو", before="في") == "بنقلو"
     assert bare("كزرين", before="محافظة") == "كزرين"
+    assert bare("ومصر", before="شمال،") == bare("ومصر", before="من قبل") == "مصر"
     text = "زار بنقلو ثم عاد من بنقلو"
     names = [(text, 4, 9), (text, 20, 25)]
     assert Clitics(names).length(text, 4, 9) == 0

@@ -84,6 +84,8 @@ def test_marks_around_a_name(span: str, mention: str) -> None:
         ("Acme’s", "ORG", "Acme"),
         ("McDonald's", "PER", "McDonald"),
         ("Acme TV+", "ORG", "Acme TV+"),
+        ("Pad++", "PRODUCT", "Pad++"),
+        ("Lagos+", "LOC", "Lagos"),
         ("سردار آزمون", "PER", "سردار آزمون"),
         ("سردار رضایی", "PER", "رضایی"),
         ("Union of Bakers (UB)", "ORG", "Union of Bakers (UB)"),
@@ -159,6 +161,31 @@ def test_what_is_named_first_is_not_short_for_what_comes_later() -> None:
     }
     headline = build("Barlow Grain Trading grew.", "ORG Barlow; ORG Barlow Grain Trading", title="Barlow grows", language="en")
     assert len(headline) == 1
+    before = build(
+        "Barlow said so. Barlow grew.",
+        "ORG Barlow Grain Trading; ORG Barlow; ORG Barlow",
+        title="Barlow Grain Trading grows",
+        language="en",
+    )
+    assert len(before) == 1
+    spellings = build("Barlow grew. Barlow Grain fell. The Barlow said so.", "ORG Barlow; ORG Barlow Grain; ORG The Barlow", language="en")
+    assert [len(entity.mentions) for entity in spellings] == [2, 1]
+
+
+def test_title_mentions_beside_many_long_forms_are_linear() -> None:
+    """Where a name first stands is looked up once, not for each longer one."""
+
+    def work(size: int) -> object:
+        title = "Acme " * size
+        longer = [f"Acme X{index}" for index in range(size)]
+        body, spans = "", []
+        for name in longer:
+            spans.append(Span(len(body), len(body) + len(name), "ORG"))
+            body += name + " "
+        headline = [Span(5 * index, 5 * index + 4, "ORG") for index in range(size)]
+        return entities.build({"title": title, "body": body}, {"title": headline, "body": spans}, language="en")
+
+    assert grows_linearly(work, size=400)
 
 
 def test_first_words_in_arabic_script_are_common_nouns() -> None:

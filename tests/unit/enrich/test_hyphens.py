@@ -54,6 +54,14 @@ def test_everything_else_stays(text: str, names: list[tuple[str, EntityType]]) -
     assert found(text, *names) == names
 
 
+def test_a_name_that_stands_twice_is_joined_twice() -> None:
+    """Its own second half elsewhere, split again, is no other person."""
+    text = "Sophie Laine-Moreau spoke. Later Sophie Laine-Moreau left, and Laine-Moreau wrote."
+    halves = [(0, 12), (13, 19), (33, 45), (46, 52)]
+    spans = with_hyphens(text, [Span(start=start, end=end, type="PER") for start, end in halves])
+    assert [text[span.start : span.end] for span in spans] == ["Sophie Laine-Moreau"] * 2
+
+
 def test_a_chain_of_hyphens_is_no_name_and_costs_no_more_than_its_length() -> None:
     """However many halves a model sees in a row, what is joined stays as short as a name."""
 

@@ -64,6 +64,8 @@ def test_newline_ends_a_sentence() -> None:
         "حضر الاجتماع وزير؛ وغاب آخر؛ وتأجل القرار.",
         "Brig. Gen. Omar Haddad and Lt.-Gen. Roy Park met Sens. Ada Cole and Lee Marsh in Richmond, Va. Friday.",
         "The bank opens at 9 a.m. Monday and shuts at 5 p.m. EST on Fridays.",
+        "It begins at 3 p.m. (1200 GMT) on Friday, at 9 a.m. (local time) on Monday or at 5 p.m. Tokyo time.",
+        "From 9 a.m. - 5 p.m. 4 October to 6 p.m. Wed. he spoke with P.M. Smith.",
         "أكد الوزير أن البلاد.. لن تتخلى عن دورها.",
         "الوزارة مستعدة للحوار مع الجميع... لكنها لن تقبل بأي شروط.",
         "او گفت… نمی‌دانم.",

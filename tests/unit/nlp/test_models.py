@@ -317,6 +317,20 @@ def test_verify_names_every_file_that_is_wrong(tmp_path: Path, monkeypatch: pyte
     assert wrong == {"pieces.tsv", "news.pt"}
 
 
+def test_a_language_that_lost_a_file_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The others go on without it, but it does not vanish in silence; a language nobody fetched is not missed."""
+    monkeypatch.setattr(models, "BUNDLED", tmp_path / "bundled")
+    fa = {file.replace("ar/", "fa/"): content for file, content in AR_FILES.items()}
+    resources = listing_of()
+    resources |= {"fa": json.loads(json.dumps(resources["ar"])), "de": json.loads(json.dumps(resources["ar"]))}
+    directory = write_stanza(tmp_path / "stanza", AR_FILES | fa, resources)
+    assert stanza_directory.missing(directory) == []
+    (directory / "fa/pretrain/words.pt").unlink()
+    assert stanza_directory.missing(directory) == [("fa", directory / "fa/pretrain/words.pt")]
+    problems = [check.problem for check in models.verify(settings(tmp_path, models="official"))]
+    assert [problem for problem in problems if problem] == ["missing: fa is not used"]
+
+
 def test_looking_at_models_imports_nothing_heavy() -> None:
     """`khabar models list` and `--help` do not wait for torch."""
     code = "import sys, worker.nlp.models, worker.nlp.pipeline; print(sorted({'torch', 'stanza', 'onnxruntime'} & set(sys.modules)))"
