@@ -64,8 +64,8 @@ class Clitics:
             first = fold(first)
             if first[:1] not in _LETTERS or _after_preposition(text, start):
                 self._bare.add(first)
-            else:
-                self._bare.update(_surely_bare(first))
+            elif bare := _surely_bare(first):
+                self._bare.add(bare)
 
     def length(self, text: str, start: int, end: int) -> int:
         """Code points at ``start`` that are clitics, 0 where the name ``text[start:end]`` begins at once."""
@@ -104,13 +104,15 @@ def _after_preposition(text: str, start: int) -> bool:
     return word in PREPOSITIONS or (not before[2] and word in _BEFORE_A_PLACE)
 
 
-def _surely_bare(word: str) -> Iterable[str]:
-    """The bare form of a word whose beginning leaves nearly no doubt, itself or behind its clitics; none where ال may stand there."""
+def _surely_bare(word: str) -> str:
+    """The bare form of a word whose beginning leaves nearly no doubt, itself or behind its clitics; empty where ال may stand there."""
     cut, share = _learned(word)
+    if share < _SURE or word[1:3] == _ARTICLE or word.startswith("لل"):
+        return ""
     cuts = list(_cuts(word))
-    listed_behind = any(word[one:] in _NAMES for one in cuts)  # لوهران begins like a name, and is none
-    if share >= _SURE and word[1:3] != _ARTICLE and not word.startswith("لل") and not listed_behind and cut in (0, *cuts):
-        yield word[cut:]
+    if any(word[one:] in _NAMES for one in cuts):  # لوهران begins like a name, and is none
+        return ""
+    return word[cut:] if cut in (0, *cuts) else ""
 
 
 def _learned(word: str) -> tuple[int, float]:

@@ -25,6 +25,13 @@ WORKER = f"khabar {__version__}"
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MAX_ERROR = 300  # code points of a dead letter's one line
+_OF_THE_RAW_RECORD = frozenset(
+    [
+        "content-type",
+        *(f"ce_{name}" for name in ("specversion", "id", "source", "type", "subject", "time", "datacontenttype", "dataschema")),
+    ]
+)
+"""What describes the raw record and would be untrue of, or forge, what is made of it (CloudEvents 1.0, context attributes)."""
 
 Headers = list[tuple[str, bytes | None]]
 """Record headers in order; a name may stand more than once."""
@@ -235,15 +242,6 @@ def _headers(job: Job, *, ce_id: str, subject: str, content_type: bytes) -> Head
     if moment:
         own.append(("ce_time", moment.encode()))
     return carried(job.headers) + own
-
-
-_OF_THE_RAW_RECORD = frozenset(
-    [
-        "content-type",
-        *(f"ce_{name}" for name in ("specversion", "id", "source", "type", "subject", "time", "datacontenttype", "dataschema")),
-    ]
-)
-"""What describes the raw record and would be untrue of, or forge, what is made of it (CloudEvents 1.0, context attributes)."""
 
 
 def carried(headers: Headers) -> Headers:

@@ -101,12 +101,17 @@ def _goes_on(mark: str, word: str, after: str, length: int) -> bool:
         return True
     if not word and after and after in _TERMINATORS:  # . . .
         return True
-    return (mark[:2] == ".." or mark[0] == "…") and is_arabic(word) and length <= LONG_BEFORE_DOTS
+    return _is_dots(mark) and is_arabic(word) and length <= LONG_BEFORE_DOTS
+
+
+def _is_dots(mark: str) -> bool:
+    """Whether a mark is two full stops or more, or an ellipsis."""
+    return mark[:2] == ".." or mark[0] == "…"
 
 
 def _glued(text: str, at: int, mark: str, word: str) -> bool:
     """Whether a mark without a space behind it ends a sentence: so only between Arabic-script words, where it often lacks."""
-    if mark[:2] == ".." or mark[0] == "…" or len(word) == 1:
+    if _is_dots(mark) or len(word) == 1:
         return False
     return is_arabic(word) and is_arabic(text[max(at - 1, 0) : at]) and is_arabic(text[max(at - 2, 0) : max(at - 1, 0)])
 

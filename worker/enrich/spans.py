@@ -65,10 +65,9 @@ def _strip(text: str, start: int, end: int) -> tuple[int, int]:
         start += 1
     while start < end and not _names(text[end - 1]) and not unicodedata.category(text[end - 1]).startswith("M"):
         last = text[end - 1]
-        kept = (last == "." and _DOTTED.search(text, start, end - 1)) or (
+        if (last == "." and _DOTTED.search(text, start, end - 1)) or (
             last in _PAIRS and text.rfind(_PAIRS[last], max(start, end - _LOOK_BACK), end) >= 0
-        )
-        if kept:
+        ):
             break
         end -= 1
     return start, end

@@ -11,13 +11,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
+from worker import log
 from worker.enrich import segment
 from worker.enrich.analysis import Analysis, Span
 from worker.errors import ModelError, one_line
 from worker.nlp import stanza_directory
 from worker.records import EntityType, Model
 
-logger = logging.getLogger("khabar")  # commands configure no logging: what is said there goes to standard error
+logger = logging.getLogger(log.OWN)  # commands configure no logging: what is said there goes to standard error
 
 PIECE = 4_000
 """Code points given to Stanza at once: its tokenizer copies the rest of a text for every window of 1,000."""

@@ -128,12 +128,18 @@ def _add(md5: dict[str, str], entry: Mapping[str, Any], language: str, processor
     if not all(map(plain_name, (language, processor, package))):
         message = f"{RESOURCES}: {language}/{processor}/{package} is no plain name"  # never outside the directory
         raise ModelError(message)
-    if f"{language}/{processor}/{package}.pt" in md5:
+    file = _file(language, processor, package)
+    if file in md5:
         return  # known already, were it by way of itself
     described = entry.get(processor, {}).get(package, {})
-    md5[f"{language}/{processor}/{package}.pt"] = str(described.get("md5", ""))
+    md5[file] = str(described.get("md5", ""))
     for dependency in described.get("dependencies", ()):
         _add(md5, entry, language, dependency["model"], dependency["package"])
+
+
+def _file(language: str, processor: str, package: str) -> str:
+    """Where a package lies, relative to the directory."""
+    return f"{language}/{processor}/{package}.pt"
 
 
 def present(directory: Path) -> dict[str, StanzaPackages]:
@@ -142,13 +148,7 @@ def present(directory: Path) -> dict[str, StanzaPackages]:
     Raises:
         ModelError: the directory's listing cannot be read.
     """
-    resources = read_resources(directory)
-    found: dict[str, StanzaPackages] = {}
-    for language in resources:
-        packages = wanted(resources, language)
-        if packages and all((directory / file).is_file() for file in packages.files):
-            found[language] = packages
-    return found
+    return {code: packages for code, packages in _listed(directory).items() if not _absent(directory, packages)}
 
 
 def missing(directory: Path) -> list[tuple[str, Path]]:
@@ -157,14 +157,25 @@ def missing(directory: Path) -> list[tuple[str, Path]]:
     Raises:
         ModelError: the directory's listing cannot be read.
     """
-    resources = read_resources(directory)
-    found = {packages.language: packages for language in resources if (packages := wanted(resources, language))}
     pulled = read_pulled(directory).versions
-    lost: list[tuple[str, Path]] = []
-    for language, packages in found.items():
-        if language in pulled or (directory / language / "ner" / f"{packages.packages['ner']}.pt").is_file():
-            lost += [(language, directory / file) for file in packages.files if not (directory / file).is_file()]
-    return lost
+    by_language = {packages.language: packages for packages in _listed(directory).values()}  # without aliases
+    return [
+        (language, file)
+        for language, packages in by_language.items()
+        if language in pulled or (directory / _file(language, "ner", packages.packages["ner"])).is_file()
+        for file in _absent(directory, packages)
+    ]
+
+
+def _listed(directory: Path) -> dict[str, StanzaPackages]:
+    """Every language code, aliases too, that Stanza has a tokenizer and a tagger for."""
+    resources = read_resources(directory)
+    return {code: packages for code in resources if (packages := wanted(resources, code))}
+
+
+def _absent(directory: Path, packages: StanzaPackages) -> list[Path]:
+    """Files of a language that are not there."""
+    return [directory / file for file in packages.files if not (directory / file).is_file()]
 
 
 def plain_name(part: str) -> bool:
