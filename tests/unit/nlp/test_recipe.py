@@ -20,7 +20,7 @@ from worker.nlp import models, pipeline
 from worker.nlp.official import Official
 from worker.nlp.pieces import Pieces
 from worker.nlp.tagger import Tagger
-from worker.nlp.train import corpora, encoder, run, students, vocabulary
+from worker.nlp.train import corpora, encoder, inputs, run, students, vocabulary
 from worker.nlp.train.clitics import main as learn_clitics
 from worker.nlp.train.data import Example
 from worker.nlp.train.scoring import score
@@ -49,12 +49,9 @@ def data(tmp_path_factory: pytest.TempPathFactory, patch: pytest.MonkeyPatch) ->
     tiny.write_encoder(package / "e5-small-q4.bin")
     patch.syspath_prepend(package.parent)
     patch.setattr(encoder, "SHA256", hashlib.sha256((package / "e5-small-q4.bin").read_bytes()).hexdigest())
-    for counts in (vocabulary.COMMON_WORDS, *vocabulary.SHIPPED_WORDS.values()):
-        for language in counts:
-            patch.setitem(counts, language, EVERY_WORD)
+    patch.setattr(inputs, "COMMON_WORDS", EVERY_WORD)
     for name in corpora.HELD_BACK:
         patch.setitem(corpora.HELD_BACK, name, 4)
-    patch.setattr(vocabulary, "_CITY", 4_000_000)
     for name, plan in students.STUDENTS.items():
         runs = tuple(replace(one, width=one.width and (one.width[0], tiny.FEED - 8)) for one in plan.runs)
         patch.setitem(students.STUDENTS, name, replace(plan, runs=runs))
@@ -252,9 +249,9 @@ def test_names_of_people_cities_and_countries_choose_pieces(tmp_path: Path) -> N
     assert {("ar", "قمرون"), ("ar", "الفلاني"), ("en", "Cairo"), ("fa", "ایران"), ("ar", "المغرب"), ("ar", "القاهرة")} <= names
     assert ("en", "Qamroon") not in names
     assert ("fa", "علی") in names
-    words = list(vocabulary.common_words({"ar": 5, "fa": 5, "en": 5}))
-    assert len(words) == 20
-    assert {("en", "the"), ("en", "The")} <= set(words)
+    words = list(vocabulary.common_words(5))
+    assert len(words) == 25
+    assert {("en", "the"), ("en", "The"), ("en", "THE")} <= set(words)
 
 
 def test_the_table_of_clitics_is_learned_from_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

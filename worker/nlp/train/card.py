@@ -65,7 +65,7 @@ CHECKED = (
 )
 """The text that a model is checked on when it is loaded."""
 
-MEASURE = "exact spans, micro F1 over PER, LOC and ORG, countries as LOC; the shipped int8 files; 95 % bootstrap intervals"
+MEASURE = "exact spans, micro F1 over PER, LOC and ORG, countries as LOC; int8 files; 95 % bootstrap intervals"
 
 
 def add_figures(directory: Path, parts: dict[str, Any], *, words_per_second: float) -> None:

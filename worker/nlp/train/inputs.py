@@ -9,7 +9,7 @@ from worker.nlp.evaluate import SCORED
 from worker.nlp.pieces import Pieces
 from worker.nlp.train import corpora
 from worker.nlp.train.data import Example, read_corpus, read_words
-from worker.nlp.train.vocabulary import LANGUAGES, SHIPPED_WORDS, common_words, name_words
+from worker.nlp.train.vocabulary import COMMON_WORDS, LANGUAGES, common_words, name_words
 
 EVERYTHING = (*corpora.FIRST, *corpora.ADDED, *corpora.DEV)
 
@@ -68,17 +68,9 @@ def check_inputs(data: Path) -> None:
         raise UserError(message)
 
 
-def shipped_words(data: Path, preset: str) -> Iterator[tuple[str, str]]:
-    """(language, word): what a preset's vocabulary is to spell well."""
-    yield from common_words(SHIPPED_WORDS[preset])
-    yield from text_words(data, EVERYTHING)
-    if preset == "accurate":
-        yield from name_words(data / "names")
-
-
-def fitted_words(data: Path) -> Iterator[tuple[str, str]]:
-    """(language, word): what the vocabulary that is fitted is to spell well."""
-    yield from common_words()
+def words_to_spell(data: Path) -> Iterator[tuple[str, str]]:
+    """(language, word): what the vocabulary is to spell as the encoder's whole one does."""
+    yield from common_words(COMMON_WORDS)
     yield from name_words(data / "names")
     yield from text_words(data, (*EVERYTHING, *corpora.VOCABULARY_ONLY))
 

