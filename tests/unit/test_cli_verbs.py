@@ -54,7 +54,18 @@ def stub(monkeypatch: pytest.MonkeyPatch) -> Stub:
             {"topic": "t", "as_json": True, "from_beginning": True, "number": 3, "end": True},
             0,
         ),
-        (evaluate, ["evaluate", "--language", "ar", "a.bio", "--json"], {"file": Path("a.bio"), "language": "ar", "as_json": True}, 0),
+        (
+            evaluate,
+            ["evaluate", "--language", "ar", "a.bio", "--json"],
+            {"file": Path("a.bio"), "language": "ar", "as_json": True, "document": 16},
+            0,
+        ),
+        (
+            evaluate,
+            ["evaluate", "--language", "ar", "a.bio", "--document", "1"],
+            {"file": Path("a.bio"), "language": "ar", "as_json": False, "document": 1},
+            0,
+        ),
     ],
 )
 def test_run(stub: Stub, module: object, arguments: list[str], options: dict[str, object], code: int) -> None:

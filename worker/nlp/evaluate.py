@@ -7,6 +7,12 @@ from typing import Any
 SCORED = ("PER", "LOC", "ORG")
 """The types that count; mentions of others are neither expected nor held against a tagger."""
 
+DOCUMENT = 16
+"""How many neighbouring sentences are one document to a tagger, where nobody says otherwise."""
+
+Tagged = tuple[Sequence[str], Sequence[str]]
+"""Words and their BIO tags."""
+
 Tag = Callable[[Sequence[Sequence[Sequence[str]]]], list[list[list[str]]]]
 """documents → sentences → words to tags of the same shape."""
 
@@ -36,27 +42,46 @@ def rates(right: int, predicted: int, support: int) -> dict[str, float | int]:
     }
 
 
+def neighbours(sentences: Sequence[Tagged], number: int) -> list[Sequence[Tagged]]:
+    """Runs of that many neighbouring sentences; the last may be shorter."""
+    return [sentences[start : start + number] for start in range(0, len(sentences), number)]
+
+
 def evaluate(
-    sentences: Sequence[tuple[Sequence[str], Sequence[str]]],
+    sentences: Sequence[Tagged],
     tag: Tag,
     *,
     language: str = "",
     types: Iterable[str] = SCORED,
-    document: int = 16,
+    document: int = DOCUMENT,
 ) -> dict[str, Any]:
-    """Tag the sentences' words and compare: ``language sentences tokens overall types``.
+    """`evaluate_documents` where nobody knows the documents: so many neighbouring sentences are one, as in running text.
 
     Args:
         sentences: (words, BIO tags) pairs; tokens are taken as given, clitics included.
         tag: the tagger.
         language: copied into the answer.
+        types: which mentions count.
+        document: how many sentences are one document to the tagger; 1 tags each alone.
+    """
+    return evaluate_documents(neighbours(sentences, document), tag, language=language, types=types)
+
+
+def evaluate_documents(
+    documents: Sequence[Sequence[Tagged]], tag: Tag, *, language: str = "", types: Iterable[str] = SCORED
+) -> dict[str, Any]:
+    """Tag the words of the documents' sentences and compare: ``language sentences tokens overall types``.
+
+    Args:
+        documents: each holds (words, BIO tags) pairs.
+        tag: the tagger.
+        language: copied into the answer.
         types: which mentions count; ``overall`` is their micro average.
-        document: how many neighbouring sentences are one document to the tagger, as in running text; 1 tags each alone.
     """
     wanted = tuple(types)
     right, predicted, support = Counter[str](), Counter[str](), Counter[str]()
-    documents = [[words for words, _ in sentences[start : start + document]] for start in range(0, len(sentences), document)]
-    guesses = [tags for guess in tag(documents) for tags in guess]
+    sentences = [sentence for document in documents for sentence in document]
+    guesses = [tags for guess in tag([[words for words, _ in document] for document in documents]) for tags in guess]
     for (_, tags), guess in zip(sentences, guesses, strict=True):
         gold, found = spans(tags), spans(guess)
         support.update(kind for *_, kind in gold if kind in wanted)

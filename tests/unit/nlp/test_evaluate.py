@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from worker.nlp.evaluate import evaluate, spans
+from worker.nlp.evaluate import evaluate, evaluate_documents, spans
 
 GOLD = [
     (["Mona", "Haddad", "left", "Cairo"], ["B-PER", "I-PER", "O", "B-LOC"]),
@@ -47,6 +47,19 @@ def test_documents_hold_the_sentences_asked_for() -> None:
 
     evaluate([(["a"], ["O"])] * 5, note, document=2)
     assert seen == [2, 2, 1]
+
+
+def test_documents_that_are_known_are_kept() -> None:
+    """The figures are those of all their sentences."""
+    seen: list[int] = []
+
+    def note(documents: Sequence[Sequence[Sequence[str]]]) -> list[list[list[str]]]:
+        seen.extend(len(document) for document in documents)
+        return always(documents)
+
+    result = evaluate_documents([GOLD[:1], GOLD], note, language="en")
+    assert seen == [1, 2]
+    assert (result["sentences"], result["overall"]["support"]) == (3, 5)
 
 
 @pytest.mark.parametrize(
