@@ -18,14 +18,17 @@ from importlib.resources import files
 from worker.enrich.text import fold, folded, listed
 
 _LETTERS = "وفبلك"
+_CONJUNCTIONS = "وف"
+_PREPOSITIONS = "بلك"
 _ARTICLE = "ال"
 _CLITICS = re.compile(r"[وف]?[بكل]?")
-_BEFORE_HAMZA = re.compile("(?:[وف][بل]?|[بل])(?=[إأآ])|[وف]?ك(?=[إآ])")  # these begin words: no clitic is part of one (but كأس)
+_BEFORE_HAMZA = re.compile("(?:[وف]?لل|[وف][بل]?|[بل])(?=[إأآ])|[وف]?ك(?=[إآ])")  # these begin words: no clitic is part of one (but كأس)
 _WORD = re.compile(r"[^\W_](?:[^\W_]|[\u0610-\u061a\u064b-\u065f\u0670])*")
 _BEFORE = re.compile(r"([^\W_]+)([^\w\s]?)\s+\Z")
 _LOOK_BACK = 24
 _MIN_NAME = 2  # letters of a name at least
 _SURE = 0.9  # a word that begins so is taken for a bare form others are measured by
+_LIKELY = 0.8  # … and so much is enough behind a conjunction
 PREPOSITIONS = listed(fold("في من إلى على عن مع عند لدى منذ حتى خلال ضد السيد السيدة الرئيس مدينة دولة"))
 """Words, folded, that no clitic can follow."""
 _BEFORE_A_PLACE = listed(
@@ -37,13 +40,17 @@ _BEFORE_A_PLACE = listed(
 """More of them: what they stand before is what they belong to."""
 _NAMES = listed(
     fold(
-        "وهران ورقلة واسط واحة ودمدني واخان ولقايت ولاتة وستمنستر وزيرستان وارسي ونوس وارن ورنوك والز "
-        "بزشكيان بقائي بهشتي بزنجي بزاز باستوني بجا بجنورد بكتيا بكتيكا بدخشان بغلان كسلا كفري كفرنبل لحج لرستان لفيف لكناو لامين لاوتارو "
-        "بايدن ترامب نتنياهو كربلاء كركوك لاهاي أوكرانيا أمريكا أميركا المغرب السعودية العراق الأردن الجزائر السودان اليمن الكويت الإمارات "
-        "البحرين القاهرة الرياض الدوحة القدس الصين الهند اليابان الولايات"
+        "وهران ورقلة واسط واحة ودمدني واخان ولقايت ولاتة وستمنستر وزيرستان وارسي ونوس وارن ورنوك والز والنسيا وارسو واشنطن ولفغانغ "
+        "فولفغانغ ولسون وليامز وينتر واتسون والاس وليد ويتكوف "
+        "بزشكيان بقائي بهشتي بزنجي بزاز باستوني بجا بجنورد بكتيا بكتيكا بدخشان بغلان بكين بنغازي بنسلفانيا بنكيران بنما بنغلاديش "
+        "كسلا كفري كفرنبل كلاوس لحج لرستان لفيف لكناو لامين لاوتارو "
+        "لاتفيا لاوس لاباز لاغوس لاهور لارنكا لاذقية لاهاي لافروف لاغارد لاريجاني لابيد لندن لشبونة ليما لواندا ليفني لوكاشينكو لوبان "
+        "لولا لينين ليفربول بايدن ترامب نتنياهو كربلاء كركوك أوكرانيا أمريكا أميركا المغرب السعودية العراق الأردن الجزائر السودان اليمن "
+        "الكويت الإمارات البحرين القاهرة الرياض الدوحة القدس الصين الهند اليابان الولايات "
+        "طهران دمشق صنعاء عدن رفح حيفا جنين حلب جنيف روما سيول طوكيو روحاني ظريف حفتر دقلو"
     )
 )
-"""Names whose first letters mislead the table below, and common ones that it does not know behind a clitic."""
+"""Names whose first letters mislead the table below, common ones that it does not know behind a clitic, and كلاوس, which is no لاوس."""
 
 
 class Clitics:
@@ -80,7 +87,7 @@ class Clitics:
         for cut in cuts:
             if word[cut:] in self._bare or (word[:cut].endswith("لل") and _ARTICLE + word[cut:] in self._bare):
                 return offsets[cut]
-        cut = _learned(word)[0]
+        cut = _learned_twice(word)
         return offsets[cut] if cut in cuts else 0
 
 
@@ -113,6 +120,18 @@ def _surely_bare(word: str) -> str:
     if any(word[one:] in _NAMES for one in cuts):  # لوهران begins like a name, and is none
         return ""
     return word[cut:] if cut in (0, *cuts) else ""
+
+
+def _learned_twice(word: str) -> int:
+    """How many letters are clitics, where what stands behind a conjunction is looked up too.
+
+    Words with two clitics are so rare that the table knows few of their beginnings; ``ولبغداد`` is read like ``لبغداد``.
+    """
+    cut = _learned(word)[0]
+    if cut == 1 and word[0] in _CONJUNCTIONS and word[1] in _PREPOSITIONS:
+        more, share = _learned(word[1:])
+        return cut + more if share >= _LIKELY else cut
+    return cut
 
 
 def _learned(word: str) -> tuple[int, float]:

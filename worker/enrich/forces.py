@@ -1,7 +1,9 @@
 """Armed bodies in Arabic, told by their grammar: ``قيادة العمليات المشتركة`` is a command, whether a model has met it or not.
 
 The text that models are trained on has few of them, and their words are common ones. A body is a head (command, forces), what it
-is of, out of a closed list, and at least one definite adjective: without one it is any forces, with one it is these.
+is of, and at least one definite adjective: without one it is any forces, with one it is these. All three come out of closed lists,
+as a person behind the forces that hold them is a definite word in -ي too (``اعتقلت قوات الأمن الصحفي``). A few of the best known
+are a list of their own: they are no other body whatever follows.
 """
 
 import re
@@ -13,11 +15,10 @@ from worker.enrich.analysis import Span
 from worker.enrich.text import fold, listed
 
 _HEADS = listed(fold("قيادة قوات جيش هيئة جهاز حرس مديرية"))
-_FIRST = frozenset(head[0] for head in _HEADS)
 _OF = listed(
     fold(
         "الدفاع العمليات الأمن الجيش القوات الحرس التحالف الحدود الأركان الطوارئ الشرطة البحرية الدرك المخابرات الاستخبارات المهام "
-        "الردع التدخل الحماية الأسطول المنطقة المنظومة السواحل"
+        "الردع التدخل الحماية الدعم الأسطول المنطقة المنظومة السواحل"
     )
 )
 _ADJECTIVES = listed(
@@ -26,17 +27,29 @@ _ADJECTIVES = listed(
         "الأول الأولى الثاني الثانية الثالث الثالثة الرابع الرابعة الخامس الخامسة السادس السادسة السابع السابعة الثامن الثامنة"
     )
 )
-_NO_ADJECTIVES = listed(
+_BELONGING = listed(
     fold(
-        "الحالي الحالية الماضي الماضية التالي التالية الجاري الجارية "
-        "العملية القضية القرية البلدية المديرية الولاية البداية النهاية الحرية الهوية المدنية الآلية الاتفاقية الميزانية المسؤولية "
-        "الأغلبية الأقلية الأراضي المباني الأهالي الضواحي النادي الوادي القاضي المحامي النواحي المساعي "
-        "الخلية الضاحية الجمعية الأبنية الناحية"
+        "الوطني القومي الشعبي الجمهوري الملكي الأميري السلطاني الرئاسي الحكومي الاتحادي الفيدرالي الفدرالي الديمقراطي النظامي الاحتياطي "
+        "الجوي البحري البري الفضائي الصاروخي النووي الكيميائي السيبراني الإلكتروني الاستراتيجي العملياتي الحربي العسكري المدني الذاتي "
+        "الجنائي السيادي المركزي المحلي الحدودي الساحلي الداخلي الخارجي الإقليمي الدولي الأممي الأطلسي الشمالي الجنوبي الشرقي الغربي "
+        "العربي الخليجي الإسلامي الأفريقي الإفريقي الأوروبي السوري العراقي اللبناني الأردني الفلسطيني الإسرائيلي المصري الليبي التونسي "
+        "الجزائري المغربي الموريتاني السوداني الصومالي اليمني العماني السعودي الكويتي القطري البحريني الإماراتي الكردي الكردستاني التركي "
+        "الإيراني الأفغاني الباكستاني الهندي البنغلاديشي الصيني الياباني الكوري التايواني الفلبيني الإندونيسي الماليزي التايلاندي "
+        "الفيتنامي الأسترالي الأميركي الأمريكي الكندي المكسيكي الكولومبي الفنزويلي البرازيلي الأرجنتيني الكوبي البريطاني الفرنسي "
+        "الألماني الإيطالي الإسباني البرتغالي البلجيكي الهولندي النرويجي السويدي الفنلندي الدنماركي البولندي التشيكي المجري الروماني "
+        "البلغاري الصربي الكرواتي البوسني الألباني اليوناني القبرصي الأوكراني الروسي السوفياتي البيلاروسي الجورجي الأرميني الأذربيجاني "
+        "الأذري الكازاخستاني الأوزبكي الطاجيكي التركماني القرغيزي الإثيوبي الإريتري الكيني الأوغندي الرواندي الكونغولي التشادي المالي "
+        "النيجري النيجيري السنغالي الغاني"
     )
 )
-"""Definite words that end as an adjective of belonging does (الوطني, البحرية) and are a time, or a noun, often the verb's object."""
-_SHORTEST = len("الجوي")
-_PROCLITICS = re.compile(r"[وف]?[بكل]?")
+"""Adjectives of belonging; the feminine ones are these with a ة."""
+_NAMED = frozenset(
+    tuple(fold(name).split()) for name in ("الحرس الثوري", "حرس الثوري", "الحشد الشعبي", "حشد الشعبي", "قوات سوريا الديمقراطية")
+)
+"""Names as they stand, adjectives may follow; those with no ال are what لل leaves of the others."""
+_BEGINNINGS = _HEADS | {name[0] for name in _NAMED}
+_FIRST = frozenset(word[0] for word in _BEGINNINGS)
+_PROCLITICS = re.compile(r"[وف]?(?:لل|[بكل])?")
 _WORD = re.compile(r"[^\W\d_](?:[^\W\d_]|[\u064b-\u065f\u0670])*")  # with the marks on its letters
 _LEAST = 2
 """Words of a body before its adjectives."""
@@ -67,10 +80,10 @@ def forces(text: str) -> list[Span]:
     at = 0
     while at < len(words) - 1:
         start = _head(words[at])
-        count = 1 if start is None else _length(text, words[at : at + _MOST])
-        if start is not None and count > _LEAST:
+        count = 0 if start is None else _length(text, start, words[at : at + _MOST])
+        if start is not None and count:
             found.append(Span(start=start, end=words[at + count - 1].end(), type="ORG"))
-        at += count
+        at += max(count, 1)
     return found
 
 
@@ -81,7 +94,7 @@ def _covers(span: Span, body: Span) -> bool:
 def _head(word: re.Match[str]) -> int | None:
     """Where the head of a body begins in a word, behind its clitics."""
     for off in range(min(_matched(word[0]), len(word[0]) - 1) + 1):
-        if _may_begin(word[0][off]) and fold(word[0][off:]) in _HEADS:
+        if _may_begin(word[0][off]) and fold(word[0][off:]) in _BEGINNINGS:
             return word.start() + off
     return None
 
@@ -98,14 +111,20 @@ def _matched(word: str) -> int:
     return match.end() if match else 0
 
 
-def _length(text: str, words: Sequence[re.Match[str]]) -> int:
-    """How many words belong to a body that begins with the first; 1 where none does."""
-    if fold(words[1][0]) not in _OF or not _side_by_side(text, words[0], words[1]):
-        return 1
-    count = _LEAST
-    while count < len(words) and _side_by_side(text, words[count - 1], words[count]) and _is_adjective(words[count][0]):
+def _length(text: str, start: int, words: Sequence[re.Match[str]]) -> int:
+    """How many words belong to a body that begins with the first, at ``start`` behind its clitics; 0 where none does."""
+    near = [words[0]]
+    for word in words[1:]:
+        if not _side_by_side(text, near[-1], word):
+            break
+        near.append(word)
+    spelled = [fold(text[start : words[0].end()]), *(fold(word[0]) for word in near[1:])]
+    least = next((len(name) for name in _NAMED if tuple(spelled[: len(name)]) == name), 0)
+    count = least or _LEAST
+    while count < len(spelled) and _is_adjective(spelled[count]):
         count += 1
-    return count
+    told = count > _LEAST and spelled[0] in _HEADS and spelled[1] in _OF
+    return count if least or told else 0
 
 
 def _side_by_side(text: str, word: re.Match[str], following: re.Match[str]) -> bool:
@@ -114,13 +133,6 @@ def _side_by_side(text: str, word: re.Match[str], following: re.Match[str]) -> b
     return between.isspace() and "\n" not in between
 
 
-def _is_adjective(word: str) -> bool:
-    """Whether a word is a definite adjective that bodies are told apart by, as far as its letters tell.
-
-    Of the feminine ones only those of belonging (ية) and a few others count: most definite words in ة behind a subject are the object.
-    """
-    spelled = fold(word)
-    if not spelled.startswith("ال") or spelled in _NO_ADJECTIVES:
-        return False
-    belongs = len(spelled) >= _SHORTEST and spelled.endswith(("ي", "يه")) and not word.endswith(("ى", "ئ"))  # المستشفى and الشاطئ are nouns
-    return belongs or spelled in _ADJECTIVES
+def _is_adjective(spelled: str) -> bool:
+    """Whether a folded word is one of the definite adjectives that bodies are told apart by."""
+    return spelled in _ADJECTIVES or spelled.removesuffix("ه") in _BELONGING

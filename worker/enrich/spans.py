@@ -27,8 +27,17 @@ _TITLES = listed(
         "اقاي خانم دكتر مهندس رییس رییسجمهور وزير سردار سرتيپ سرلشكر استاد پروفسور جناب"
     )
 )
-_NAMED_LIKE_A_TITLE = frozenset(map(fold, ("سردار آزمون", "سردار دورسون", "Judge Reinhold")))
+_DIGNITIES = re.compile(r"(?i:(?:crown\s+prince(?:ss)?|king|queen|prince(?:ss)?|pope|lord|sheikh)\s+)++(?!(?:[IVX]+|[JS]r)\b)")
+"""Titles that are names too (Stephen King, Prince): they go only before a capitalised name, no ordinal (King III)."""
+_NAMED_LIKE_A_TITLE = tuple(
+    fold(name) + " "
+    for name in (
+        *("سردار آزمون", "سردار دورسون", "سردار بردی‌محمداف", "سردار بردی محمداف", "سردار بردی‌محمدوف", "سردار بردی محمدوف"),
+        *("Judge Reinhold", "Sheikh Hasina", "Sheikh Mujibur", "Queen Latifah", "King Kong"),
+    )
+)
 """People whose given name is a title."""
+_LONGEST_OF_THEM = 32  # code points that are looked at for one of these
 
 
 def trim(text: str, start: int, end: int, kind: EntityType, clitics: Clitics | None) -> tuple[int, int]:
@@ -80,9 +89,23 @@ def _names(letter: str) -> bool:
 
 def _after_titles(text: str, start: int, end: int) -> int:
     """Where the name begins behind titles; a title alone is left as it is."""
-    at = end if fold(text[start:end]) in _NAMED_LIKE_A_TITLE else start
-    while (word := _FIRST_WORD.match(text, at, end)) and fold(word[0]).rstrip(".") in _TITLES:
-        at = word.end()
-        while at < end and not _names(text[at]):
-            at += 1
+    at = start
+    while at < end and (past := _after_title(text, at, end)) > at:
+        at = past
     return at if at < end else start
+
+
+def _after_title(text: str, start: int, end: int) -> int:
+    """Where what follows a title begins; ``start`` where none stands there."""
+    if f"{fold(text[start : min(end, start + _LONGEST_OF_THEM)])} ".startswith(_NAMED_LIKE_A_TITLE):
+        return start
+    dignity = _DIGNITIES.match(text, start, end)
+    if dignity and dignity.end() < end and text[dignity.end()].isupper():
+        return dignity.end()
+    word = _FIRST_WORD.match(text, start, end)
+    if not word or fold(word[0]).rstrip(".") not in _TITLES:
+        return start
+    at = word.end()
+    while at < end and not _names(text[at]):
+        at += 1
+    return at

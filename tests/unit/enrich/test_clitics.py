@@ -3,6 +3,7 @@
 import pytest
 
 from worker.enrich.clitics import Clitics
+from worker.enrich.text import listed
 
 
 def bare(word: str, *, among: str = "", before: str = "") -> str:
@@ -48,6 +49,45 @@ def test_article_stays_with_the_name(name: str) -> None:
 def test_names_that_begin_otherwise(name: str, clitic: str) -> None:
     """A clitic before any other letter goes."""
     assert bare(clitic + name) == name
+
+
+NAMES = sorted(
+    listed(
+        "بكين بيروت بلجيكا باكستان بريطانيا بولندا بلغاريا بنغازي بنسلفانيا بنما بنغلاديش بغداد باريس برلين برشلونة بيلاروسيا بلغراد "
+        "بروكسل بلينكن بوتين بايدن بقائي بزشكيان بوريل بنكيران بوتفليقة لبنان ليبيا لندن لشبونة ليتوانيا ليما لاتفيا لاهاي لاوس لاباز "
+        "لاغوس لاهور لارنكا لوكسمبورغ لواندا ليفربول لافروف لاغارد لاريجاني لابيد ليفني لوكاشينكو لوبان لولا واشنطن والنسيا وهران واسط "
+        "وارسو وزيرستان وليد ولفغانغ وليامز ولسون وينتر واتسون ويتكوف والاس كابل كابول كييف كوبا كوريا كندا كينيا كولومبيا كرواتيا "
+        "كوسوفو كازاخستان كمبوديا كراتشي كمبالا كيري كلينتون كيم كالاس كلاوس فلسطين فنلندا فيينا فرنسا فيتنام فنزويلا فاطمة فيصل فانس "
+        "فيدان فولفغانغ طهران دمشق موسكو تونس أنقرة صنعاء عدن غزة رفح حيفا حلب نابلس جنين جنيف روما مدريد أثينا طوكيو سيول نيودلهي صوفيا "
+        "ماكرون ترامب نتنياهو زيلينسكي ستارمر مودي أردوغان خامنئي روحاني ظريف عراقجي روبيو هاريس غوتيريش غروسي ميقاتي عون هنية حفتر دقلو "
+        "تبون القاهرة الرياض الكويت البحرين السنوار البرهان الدبيبة السيسي"
+    )
+)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_names_in_the_news_behind_every_clitic(name: str) -> None:
+    """Bare, behind و, ب or ل, and behind two of them, the name is the same; of لل before ال nothing of the article is left."""
+    behind_lam = name.removeprefix("ال")
+    lam = "ل" if name == behind_lam else "لل"
+    for clitic in ("", "و", "ب", "وب"):
+        assert bare(clitic + name) == name
+    for clitic in (lam, "و" + lam):
+        assert bare(clitic + behind_lam) == behind_lam
+
+
+@pytest.mark.parametrize("name", ["اتحاد", "احتلال", "استخبارات", "أمم", "إمارات", "أوس"])
+def test_lam_before_lam_alef_is_mostly_the_article(name: str) -> None:
+    """للا begins nouns with ال, unless a name is known that begins with لا; a hamza leaves no doubt."""
+    assert bare("لل" + name) == bare("ولل" + name) == name
+
+
+def test_behind_a_conjunction_the_table_is_asked_again() -> None:
+    """Also for names that no list has; a second و belongs to the name."""
+    assert bare("ولبغداد") == "بغداد"
+    assert bare("وبكرواتيا") == "كرواتيا"
+    assert bare("وبلجيكا") == "بلجيكا"
+    assert bare("وولاية") == "ولاية"
 
 
 def test_hamza_on_alef_begins_a_word() -> None:

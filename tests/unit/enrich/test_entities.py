@@ -93,6 +93,30 @@ def test_marks_around_a_name(span: str, mention: str) -> None:
         ("President Nadia Brand", "PER", "Nadia Brand"),
         ("President", "PER", "President"),
         ("President Hotel", "ORG", "President Hotel"),
+        ("King Salman", "PER", "Salman"),
+        ("King Charles III", "PER", "Charles III"),
+        ("Queen Elizabeth II", "PER", "Elizabeth II"),
+        ("Pope Francis", "PER", "Francis"),
+        ("Lord Cameron", "PER", "Cameron"),
+        ("Princess Anne", "PER", "Anne"),
+        ("Sheikh Mohammed bin Zayed", "PER", "Mohammed bin Zayed"),
+        ("Crown Prince Mohammed bin Salman", "PER", "Mohammed bin Salman"),
+        ("the Crown Prince", "PER", "the Crown Prince"),
+        ("Prince", "PER", "Prince"),
+        ("King III", "PER", "King III"),
+        ("Prince of Wales", "PER", "Prince of Wales"),
+        ("Crown Prince of Norway", "PER", "Crown Prince of Norway"),
+        ("Queen Latifah", "PER", "Queen Latifah"),
+        ("Stephen King", "PER", "Stephen King"),
+        ("Martin Luther King", "PER", "Martin Luther King"),
+        ("Lord Charles", "ORG", "Lord Charles"),
+        ("King Abdullah Port", "LOC", "King Abdullah Port"),
+        ("سردار بردی‌محمداف", "PER", "سردار بردی‌محمداف"),
+        ("سردار بردی محمدوف", "PER", "سردار بردی محمدوف"),
+        ("King Martin Jr", "PER", "Martin Jr"),
+        ("King Jr", "PER", "King Jr"),
+        ("Sheikh Hasina Wazed", "PER", "Sheikh Hasina Wazed"),
+        ("Prime Minister Sheikh Hasina", "PER", "Sheikh Hasina"),
         ("آقای کاوه رستگار", "PER", "کاوه رستگار"),
         ("رئيس الوزراء", "ORG", "رئيس الوزراء"),
         ("رئیس‌جمهور کاوه رستگار", "PER", "کاوه رستگار"),
@@ -210,15 +234,43 @@ def test_nationality_is_no_name() -> None:
 
 def test_offices_are_no_organisations() -> None:
     """Behind a minister the place is the name; an office of one word is none; without the place the model is believed."""
-    body = "وزیر کشاورزی تاجیکستان به وزیر دفاع گفت تاجیکستان و وزرای خارجه هند. سازمان غله تاجیکستان."
-    tagged = "ORG کشاورزی تاجیکستان; ORG دفاع; LOC تاجیکستان; ORG خارجه هند; ORG سازمان غله تاجیکستان"
+    body = "وزیر کشاورزی پونتلند به وزیر دفاع گفت پونتلند و وزرای خارجه گالمودوگ. سازمان غله پونتلند."
+    tagged = "ORG کشاورزی پونتلند; ORG دفاع; LOC پونتلند; ORG خارجه گالمودوگ; ORG سازمان غله پونتلند"
     assert short(build(body, tagged, language="fa")) == {
-        "LOC تاجیکستان": ["تاجیکستان", "تاجیکستان"],
-        "ORG خارجه هند": ["خارجه هند"],
-        "ORG سازمان غله تاجیکستان": ["سازمان غله تاجیکستان"],
+        "LOC پونتلند": ["پونتلند", "پونتلند"],
+        "ORG خارجه گالمودوگ": ["خارجه گالمودوگ"],
+        "ORG سازمان غله پونتلند": ["سازمان غله پونتلند"],
     }
-    inside = build("وزرای کشاورزی تاجیکستان در تاجیکستان", "ORG وزرای کشاورزی تاجیکستان; LOC تاجیکستان", language="fa")
-    assert short(inside) == {"LOC تاجیکستان": ["تاجیکستان", "تاجیکستان"]}
+    inside = build("وزرای کشاورزی پونتلند در پونتلند", "ORG وزرای کشاورزی پونتلند; LOC پونتلند", language="fa")
+    assert short(inside) == {"LOC پونتلند": ["پونتلند", "پونتلند"]}
+
+
+@pytest.mark.parametrize(
+    ("minister", "office", "country"),
+    [
+        ("وزیر", "نفت عراق", "عراق"),
+        ("وزیر", "دفاع آلمان", "آلمان"),
+        ("وزیر", "کشور پاکستان", "پاکستان"),
+        ("وزیر", "دفاع جدید ژاپن", "ژاپن"),
+        ("وزرای", "علوم و تحقیقات كره جنوبي", "كره جنوبي"),
+        ("وزیر", "آموزش و پرورش ایالات متحده آمریکا", "ایالات متحده آمریکا"),
+        ("", "وزیر انرژی ترکیه", "ترکیه"),
+        ("وزیران", "هند", "هند"),
+    ],
+)
+def test_a_country_behind_a_portfolio_needs_no_second_mention(minister: str, office: str, country: str) -> None:
+    """Ministries have known names and countries too; what of it is no portfolio is the model's to know."""
+    assert short(build(f"{minister} {office} رفت.", f"ORG {office}", language="fa")) == {f"LOC {country}": [country]}
+
+
+def test_a_portfolio_alone_is_nothing() -> None:
+    """What stands behind a minister and is a portfolio only; other organisations with a country stay whole."""
+    body = "وزیر دفاع جدید ژاپن رفت. وزیر شرکت گندم عراق. سازمان دفاع آلمان."
+    assert short(build(body, "ORG دفاع جدید; LOC ژاپن; ORG شرکت گندم عراق; ORG دفاع آلمان", language="fa")) == {
+        "LOC ژاپن": ["ژاپن"],
+        "ORG شرکت گندم عراق": ["شرکت گندم عراق"],
+        "ORG دفاع آلمان": ["دفاع آلمان"],
+    }
 
 
 def test_alliances_have_ministers() -> None:
