@@ -60,6 +60,7 @@ STUDENTS = {
         last=(
             ((), (Run(2.0, 2e-4),), (Run(1.25, 2e-4),)),
             ((), (Run(2.0, 2e-4, heard=True),), (Run(2.0, 2e-4, heard=True),)),
+            ((), (), (Run(2.0, 2e-4, heard=True),), (Run(2.0, 2e-4, heard=True),)),
         ),
         fine=True,
     ),
