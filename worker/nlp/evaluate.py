@@ -2,13 +2,15 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 SCORED = ("PER", "LOC", "ORG")
 """The types that count; mentions of others are neither expected nor held against a tagger."""
 
 DOCUMENT = 16
 """How many neighbouring sentences are one document to a tagger, where nobody says otherwise."""
+
+T = TypeVar("T")  # neighbours are neighbours, whatever is known of a sentence
 
 Tagged = tuple[Sequence[str], Sequence[str]]
 """Words and their BIO tags."""
@@ -42,7 +44,7 @@ def rates(right: int, predicted: int, support: int) -> dict[str, float | int]:
     }
 
 
-def neighbours(sentences: Sequence[Tagged], number: int) -> list[Sequence[Tagged]]:
+def neighbours(sentences: Sequence[T], number: int) -> list[Sequence[T]]:
     """Runs of that many neighbouring sentences; the last may be shorter."""
     return [sentences[start : start + number] for start in range(0, len(sentences), number)]
 

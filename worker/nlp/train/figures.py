@@ -7,18 +7,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from worker.nlp.evaluate import SCORED, Tag, spans
+from worker.nlp.evaluate import DOCUMENT, SCORED, Tag, neighbours, spans
 from worker.nlp.train.data import Example
 
 RESAMPLES = 1000
 LEVEL = 95
-NEIGHBOURS = 16
-"""Sentences tagged together, as in running text."""
 
 
 def counts(examples: Sequence[Example], tag: Tag) -> NDArray[np.int64]:
     """(sentences, 3): right, predicted and expected mentions of PER, LOC and ORG."""
-    documents = [[one.words for one in examples[at : at + NEIGHBOURS]] for at in range(0, len(examples), NEIGHBOURS)]
+    documents = [[one.words for one in part] for part in neighbours(examples, DOCUMENT)]
     rows = []
     for example, tags in zip(examples, (tags for guess in tag(documents) for tags in guess), strict=True):
         gold = {span for span in spans(example.tags) if span[2] in SCORED}
@@ -58,7 +56,7 @@ def figures(parts: Mapping[str, Sequence[Example]], tag: Tag) -> dict[str, Any]:
 
 def words_per_second(examples: Sequence[Example], tag: Tag) -> float:
     """Words tagged in a second of one thread's processor time, in bulk, with a warm cache of pieces."""
-    documents = [[one.words for one in examples[at : at + NEIGHBOURS]] for at in range(0, len(examples), NEIGHBOURS)]
+    documents = [[one.words for one in part] for part in neighbours(examples, DOCUMENT)]
     tag(documents)
     started = time.process_time()
     tag(documents)
